@@ -1,0 +1,1 @@
+"""Generators of problems, and loaders of tables that the user gives."""

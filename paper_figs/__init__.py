@@ -1,0 +1,1 @@
+"""The figures of each paper and of its proof."""

@@ -1,0 +1,74 @@
+"""Deviations of transition rows: the log term at which the good event's inequality turns into an equality."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theoryrl.estimation import bernstein_deviation, l1_deviation, l1_radius
+from theoryrl.testing.world import world
+
+
+@st.composite
+def samples(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts, a true row and a function of the next state."""
+    S = draw(st.integers(1, 5))
+    counts = draw(st.lists(st.integers(0, 1000), min_size=S, max_size=S).filter(any))
+    weights = draw(st.lists(st.integers(0, 10), min_size=S, max_size=S).filter(any))
+    values = draw(st.lists(st.integers(0, 12), min_size=S, max_size=S))
+    return np.array(counts), np.array(weights) / sum(weights), np.array(values) / 4
+
+
+@given(samples())
+def test_the_l1_deviation_closes_weissmans_inequality(sample: tuple[np.ndarray, ...]) -> None:
+    counts, p, _ = sample
+    n = int(counts.sum())
+    x = l1_deviation(n, counts, p)
+    distance = np.abs(counts / n - p).sum()
+    assert distance == pytest.approx(2 * l1_radius(n, len(p) * math.log(2) + x), rel=1e-9, abs=1e-7)
+    assert x == world()("theoryrl.estimation").l1_deviation(n, counts, p)
+
+
+@given(samples(), st.floats(0, 5))
+def test_the_bernstein_deviation_closes_its_inequality(sample: tuple[np.ndarray, ...], span: float) -> None:
+    counts, p, V = sample
+    n = int(counts.sum())
+    x = bernstein_deviation(n, counts, p, V, span)
+    estimate = counts / n
+    error = abs((estimate - p) @ V)
+    variance = estimate @ (V - estimate @ V) ** 2
+    if math.isinf(x):
+        assert span == 0 and variance == 0 and error > 0
+    elif variance > 1e-12 or span > 1e-3:
+        assert math.sqrt(2 * variance * x / n) + 3 * span * x / n == pytest.approx(error, rel=1e-9, abs=1e-14)
+    assert x == world()("theoryrl.estimation").bernstein_deviation(n, counts, p, V, span)
+
+
+def test_a_true_row_does_not_deviate() -> None:
+    counts, p = np.array([1, 3]), np.array([0.25, 0.75])
+    assert l1_deviation(4, counts, p) == -2 * math.log(2)
+    assert bernstein_deviation(4, counts, p, np.array([0.0, 1.0]), 1.0) == 0
+
+
+def test_without_samples_nothing_deviates() -> None:
+    none, p, V = np.zeros(3, dtype=np.int64), np.full(3, 1 / 3), np.arange(3.0)
+    assert l1_deviation(0, none, p) == -3 * math.log(2) and bernstein_deviation(0, none, p, V, 2.0) == 0
+
+
+def test_a_constant_estimate_leaves_only_the_span() -> None:
+    counts, p, V = np.array([10, 0]), np.array([0.5, 0.5]), np.array([1.0, 0.0])
+    assert bernstein_deviation(10, counts, p, V, 1.0) == pytest.approx(0.5 * 10 / 3)
+    assert bernstein_deviation(10, counts, p, V, 0.0) == math.inf
+
+
+def test_strided_rows_and_counts_are_read_as_they_are() -> None:
+    """Transition arrays are stored next-state-first: a row is a column there."""
+    counts, p, V = np.array([3, 2, 5]), np.array([0.2, 0.3, 0.5]), np.array([0.0, 1.0, 2.0])
+    table, law = np.zeros((3, 4), dtype=np.int64), np.zeros((3, 4))
+    table[:, 2], law[:, 2] = counts, p
+    assert l1_deviation(10, table[:, 2], law[:, 2]) == l1_deviation(10, counts, p)
+    assert bernstein_deviation(10, table[:, 2], law[:, 2], V, 2.0) == bernstein_deviation(10, counts, p, V, 2.0)

@@ -1,0 +1,209 @@
+"""What the proofs of Cascading RL need from a run, as running sums and maxima; nothing here feeds back into a decision.
+
+Whether the good event held is told by *deviations*: the smallest log term at which its inequalities hold, computed at
+every sample from counts of their own, which are filled from the raw outcomes.  The theorem compares them with its x.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from theoryrl.estimation.bernoulli import bernoulli_deviation
+from theoryrl.estimation.transitions import bernstein_deviation, l1_deviation
+from theoryrl.jit import kernel, record
+from theoryrl.problems.cascading import CascadingMDP
+
+SUMS = (
+    "optimistic_regret",  # sum of V_bar_1 - V^pi_1
+    "certificate",  # sum of V_bar_1 - V_low_1
+    "expected_widths",  # sum of D_1(s_1), the exact recursion of Lem 12 (D' for CascadingBPI)
+    "realised_widths",  # sum of X (Y for CascadingBPI)
+    "root_q",  # over examined items: sum of H_h sqrt(q / n)
+    "over_n",  # over examined items: sum of H_h / n
+    "click_mass",  # over examined items: sum of H_h^2 q
+    "plain_over_n",  # over examined items: sum of 1 / n
+    "over_root_n",  # over examined items: sum of H_h / sqrt(n)
+    "transition_root",  # over clicks, no-click included: sum of (H - h) / sqrt(n)
+    "transition_over_n",  # the same: sum of (H - h) / n
+)
+(OPTIMISTIC, CERTIFICATE, EXPECTED, REALISED, ROOT_Q, OVER_N, CLICK_MASS, PLAIN_OVER_N, OVER_ROOT_N, TRANSITION_ROOT, TRANSITION_OVER_N) = range(len(SUMS))
+
+MAXIMA = (
+    "q_deviation",  # largest log term that (Q) needed at some sample
+    "l1_deviation",  # the same for (P1)
+    "bernstein_deviation",  # the same for (P2)
+    "interval_excess",  # how far q lay outside an interval that the run used
+    "optimism_excess",  # V* - V_bar
+    "pessimism_excess",  # V_low - V*
+    "certificate_excess",  # V_low - V^pi
+    "decomposition_excess",  # V_bar - V^pi - D (V_bar - V_low - D' for CascadingBPI)
+    "decomposition_slack_at_H",  # D - (V_bar - V^pi) at h = H
+)
+(Q_DEVIATION, L1_DEVIATION, BERNSTEIN_DEVIATION, INTERVAL, OPTIMISM, PESSIMISM, CERTIFIED, DECOMPOSITION, SLACK_AT_H) = range(len(MAXIMA))
+
+Record = record(
+    __name__,
+    "Record",
+    "sums maxima D true_n_q true_clicks true_n_p true_n_next frozen_n_q frozen_n_p realised raw_states raw_lists raw_clicks raw_next",
+)
+
+
+def start(problem: CascadingMDP) -> dict[str, Any]:
+    """Return the part of the state that a trace fills."""
+    S, N, H, m = problem.n_states, problem.n_items, problem.horizon, problem.list_length
+    return Record(
+        sums=np.zeros(len(SUMS)), maxima=np.full(len(MAXIMA), -np.inf), D=np.zeros((H + 1, S)),
+        true_n_q=np.zeros((S, N), np.int64), true_clicks=np.zeros((S, N), np.int64), true_n_p=np.zeros((S, N + 1), np.int64),
+        true_n_next=np.zeros((S, N + 1, S), np.int64), frozen_n_q=np.zeros((S, N), np.int64), frozen_n_p=np.zeros((S, N + 1), np.int64),
+        realised=np.zeros(1), raw_states=np.zeros((0, H), np.int64), raw_lists=np.zeros((0, H, m), np.int64),
+        raw_clicks=np.zeros((0, H), np.int64), raw_next=np.zeros((0, H), np.int64),
+    )._asdict()  # fmt: skip
+
+
+def allocate_raw(problem: CascadingMDP, state: dict[str, Any]) -> None:
+    """Make room for the raw transitions of all episodes of the horizon."""
+    n = int(state["horizon"])
+    if len(state["raw_states"]) < n:
+        for name in ("raw_states", "raw_lists", "raw_clicks", "raw_next"):
+            state[name] = np.full((n, *state[name].shape[1:]), -1, np.int64)
+
+
+def bundle(state: dict[str, Any]) -> Any:
+    """Return the record that the kernels take."""
+    return Record(*(state[field] for field in Record._fields))
+
+
+def measure(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the sums and maxima by name."""
+    return dict(zip(SUMS, state["sums"], strict=True)) | dict(zip(MAXIMA, state["maxima"], strict=True))
+
+
+@kernel
+def raise_to(maxima: Any, which: int, value: float) -> None:
+    """Keep the largest value."""
+    if value > maxima[which]:
+        maxima[which] = value
+
+
+@kernel
+def record_plan(world: Any, model: Any, plan: Any, trace: Any, bpi: bool) -> None:
+    """Compare the plan with the truth at all (h, s), and fill D (D' with `bpi`) by its exact recursion."""
+    trace.frozen_n_q[:] = trace.true_n_q
+    trace.frozen_n_p[:] = trace.true_n_p
+    maxima, D = trace.maxima, trace.D
+    S, N = world.q.shape
+    H = plan.lists.shape[0]
+    for s in range(S):
+        for a in range(N):
+            raise_to(maxima, INTERVAL, max(model.lower[s, a] - world.q[s, a], world.q[s, a] - model.upper[s, a]))
+    for h in range(H - 1, -1, -1):
+        for s in range(S):
+            raise_to(maxima, OPTIMISM, world.V_star[h, s] - plan.V_bar[h, s])
+            raise_to(maxima, PESSIMISM, plan.V_low[h, s] - world.V_star[h, s])
+            raise_to(maxima, CERTIFIED, plan.V_low[h, s] - plan.V_pi[h, s])
+            D[h, s] = width_ahead(h, s, N, world, model, plan, D[h + 1], bpi)
+            for i in range(plan.lengths[h, s] - 1, -1, -1):
+                a = plan.lists[h, s, i]
+                ahead = width_ahead(h, s, a, world, model, plan, D[h + 1], bpi)
+                D[h, s] = q_width(h, s, i, world, model, plan, bpi) + world.q[s, a] * ahead + (1 - world.q[s, a]) * D[h, s]
+            gap = plan.V_bar[h, s] - (plan.V_low[h, s] if bpi else plan.V_pi[h, s])
+            raise_to(maxima, DECOMPOSITION, gap - D[h, s])
+            if h == H - 1:
+                raise_to(maxima, SLACK_AT_H, D[h, s] - gap)
+
+
+@kernel
+def q_width(h: int, s: int, i: int, world: Any, model: Any, plan: Any, bpi: bool) -> float:
+    """Return H_h |u~ - q| of position i, u~ the end of the interval that the oracle used (plus H_h |u^- - q| with `bpi`)."""
+    a = plan.lists[h, s, i]
+    used = model.lower[s, a] if plan.at_lower[h, s] else model.upper[s, a]
+    error = abs(used - world.q[s, a])
+    if bpi:
+        error += abs(plan.u_low[h, s, i] - world.q[s, a])
+    return (plan.lists.shape[0] - h) * error
+
+
+@kernel
+def p_width(h: int, s: int, a: int, model: Any, plan: Any, bpi: bool) -> float:
+    """Return b_h + beta_h (3 beta_h with `bpi`), both capped at H - h; beta is the L1 bonus."""
+    width = model.p_hat.shape[1] // model.p_hat.shape[0]
+    cap = float(plan.lists.shape[0] - 1 - h)
+    beta = min(cap * model.radius[s * width + a], cap)
+    return 3 * beta if bpi else plan.bonus[h, s * width + a] + beta
+
+
+@kernel
+def width_ahead(h: int, s: int, a: int, world: Any, model: Any, plan: Any, D_next: Any, bpi: bool) -> float:
+    """Return the p-width at (s, a) plus the expected D after it, under the true law."""
+    total = p_width(h, s, a, model, plan, bpi)
+    for s_next in range(D_next.shape[0]):
+        total += world.P[s, a, s_next] * D_next[s_next]
+    return total
+
+
+@kernel
+def open_episode(s: int, plan: Any, trace: Any) -> None:
+    """Add the episode's plan to the sums."""
+    trace.sums[OPTIMISTIC] += plan.V_bar[0, s] - plan.V_pi[0, s]
+    trace.sums[CERTIFICATE] += plan.V_bar[0, s] - plan.V_low[0, s]
+    trace.sums[EXPECTED] += trace.D[0, s]
+    trace.realised[0] = 0.0
+
+
+@kernel
+def close_episode(trace: Any) -> None:
+    """Add the realised widths, episode by episode."""
+    trace.sums[REALISED] += trace.realised[0]
+
+
+@kernel
+def record_step(h: int, s: int, clicked: int, s_next: int, world: Any, model: Any, plan: Any, trace: Any, bpi: bool) -> None:
+    """Count the raw outcome, add its widths at the counts frozen at the last plan, and note the deviations of its pairs."""
+    N = world.q.shape[1]
+    to_go = plan.lists.shape[0] - h  # H_h = H - h + 1, with h counted from one
+    sums = trace.sums
+    for i in range(plan.lengths[h, s]):
+        a = plan.lists[h, s, i]
+        n = max(trace.frozen_n_q[s, a], 1)
+        trace.realised[0] += q_width(h, s, i, world, model, plan, bpi)
+        sums[ROOT_Q] += to_go * math.sqrt(world.q[s, a] / n)
+        sums[OVER_N] += to_go / n
+        sums[CLICK_MASS] += to_go * to_go * world.q[s, a]
+        sums[PLAIN_OVER_N] += 1 / n
+        sums[OVER_ROOT_N] += to_go / math.sqrt(n)
+        trace.true_n_q[s, a] += 1
+        trace.true_clicks[s, a] += a == clicked
+        deviation = bernoulli_deviation(trace.true_n_q[s, a], trace.true_clicks[s, a], world.q[s, a])
+        raise_to(trace.maxima, Q_DEVIATION, deviation - growth(trace.true_n_q[s, a], bpi))
+        if a == clicked:
+            break
+    n = max(trace.frozen_n_p[s, clicked], 1)
+    trace.realised[0] += p_width(h, s, clicked, model, plan, bpi)
+    sums[TRANSITION_ROOT] += (to_go - 1) / math.sqrt(n)
+    sums[TRANSITION_OVER_N] += (to_go - 1) / n
+    trace.true_n_p[s, clicked] += 1
+    trace.true_n_next[s, clicked, s_next] += 1
+    n = trace.true_n_p[s, clicked]
+    row, law = trace.true_n_next[s, clicked], world.P[s, clicked]
+    raise_to(trace.maxima, L1_DEVIATION, l1_deviation(n, row, law) - growth(n, bpi))
+    for later in range(1, plan.lists.shape[0]):
+        deviation = bernstein_deviation(n, row, law, world.V_star[later], float(plan.lists.shape[0] - later))
+        raise_to(trace.maxima, BERNSTEIN_DEVIATION, deviation - growth(n, bpi))
+
+
+@kernel
+def growth(n: int, anytime: bool) -> float:
+    """Return ln(n (n + 1)), by which the anytime log term x(n) of CascadingBPI grows, or 0."""
+    return math.log(n * (n + 1.0)) if anytime else 0.0
+
+
+@kernel
+def record_raw(episode: int, h: int, s: int, clicked: int, s_next: int, plan: Any, trace: Any) -> None:
+    """Keep the raw transition."""
+    trace.raw_states[episode, h] = s
+    trace.raw_lists[episode, h] = plan.lists[h, s]
+    trace.raw_clicks[episode, h] = clicked
+    trace.raw_next[episode, h] = s_next

@@ -1,0 +1,111 @@
+"""One run, one file: arrays and plain values in a zip archive of ``.npy`` members, written atomically, read without pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import json
+import os
+import platform
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+import theoryrl
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide the bits of a run."""
+    return {"theoryrl": theoryrl.__version__, "numpy": np.__version__, "numba": numba.__version__, "python": platform.python_version()}
+
+
+def writable(name: str, file: str | os.PathLike[str]) -> Path:
+    """Return `file` as a path whose folder exists, or raise a ValueError that names the argument."""
+    path = Path(file)
+    if not path.parent.is_dir():
+        raise ValueError(f"{name}: the folder {str(path.parent)!r} does not exist")
+    return path
+
+
+def save(file: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` (plain values, arrays, generators, frozen dataclasses, and dicts and tuples of them) to `file`."""
+    path = writable("file", file)
+    arrays: dict[str, np.ndarray] = {}
+    text = json.dumps(_encode(value, "run", arrays))
+    with atomic(path) as temporary, open(temporary, "wb") as handle:
+        np.savez(handle, json=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def load(file: str | os.PathLike[str]) -> Any:
+    """Read what `save` wrote."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+        return _decode(json.loads(arrays.pop("json").tobytes()), arrays)
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, AttributeError, ImportError) as error:
+        raise ValueError(f"file: {os.fspath(file)} is cut short, damaged, or not a saved run ({error})") from error
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Any:
+    """Give a temporary path beside `path` that replaces it on success and vanishes on failure."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        yield Path(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.ndarray):
+        arrays[path] = value
+        return {"array": path}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.random.Generator):
+        return {"generator": value.bit_generator.state}
+    if isinstance(value, (list, tuple)):
+        return {"tuple": [_encode(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]}
+    if isinstance(value, dict):
+        return {"dict": {key: _encode(item, f"{path}/{key}", arrays) for key, item in value.items()}}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: _encode(getattr(value, f.name), f"{path}/{f.name}", arrays) for f in dataclasses.fields(value) if f.init}
+        return {"class": [type(value).__module__, type(value).__qualname__], "fields": fields}
+    raise TypeError(f"{path}: a {type(value).__name__} cannot be saved; a run is saved only if its problem and algorithm are made of arrays and plain values")
+
+
+def _decode(code: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if not isinstance(code, dict):
+        return code
+    if "array" in code:
+        return arrays[code["array"]]
+    if "generator" in code:
+        bits = getattr(np.random, code["generator"]["bit_generator"])()
+        bits.state = code["generator"]
+        return np.random.Generator(bits)
+    if "tuple" in code:
+        return tuple(_decode(item, arrays) for item in code["tuple"])
+    if "dict" in code:
+        return {key: _decode(item, arrays) for key, item in code["dict"].items()}
+    module, name = code["class"]
+    kind: Any = importlib.import_module(module)
+    for part in name.split("."):
+        kind = getattr(kind, part)
+    if not dataclasses.is_dataclass(kind):
+        raise ValueError(f"{module}.{name} is not a dataclass")
+    return kind(**{key: _decode(item, arrays) for key, item in code["fields"].items()})

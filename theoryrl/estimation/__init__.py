@@ -1,0 +1,16 @@
+"""What is known after n samples: counts, deviations, confidence radii."""
+
+from theoryrl.estimation.bernoulli import bernoulli_deviation, bernoulli_kl, bernstein_radius, hoeffding_radius, kl_lower, kl_upper
+from theoryrl.estimation.transitions import bernstein_deviation, l1_deviation, l1_radius
+
+__all__ = [
+    "bernoulli_deviation",
+    "bernoulli_kl",
+    "bernstein_deviation",
+    "bernstein_radius",
+    "hoeffding_radius",
+    "kl_lower",
+    "kl_upper",
+    "l1_deviation",
+    "l1_radius",
+]

@@ -1,0 +1,80 @@
+r"""Confidence radii for a transition row, and the deviations that good events are stated in (see `theoryrl.estimation.bernoulli`)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from theoryrl.jit import kernel
+
+
+@kernel
+def l1_radius(n: Any, constant: Any) -> Any:
+    r"""Return :math:`\sqrt{c / (2n)}`, half the L1 radius of Weissman et al. (2003) for n >= 1 samples.
+
+    A value function of span B changes by at most B times this, when a row p is replaced by its estimate.
+
+    Parameters
+    ----------
+    constant : float
+        :math:`c = S \ln 2 + x`, with S the number of next states and x the log term.
+    """
+    return math.sqrt(constant / (2 * n))
+
+
+@kernel
+def l1_deviation(n: Any, counts: Any, p: Any) -> Any:
+    r"""Return the smallest x with :math:`\|\hat p - p\|_1 \le \sqrt{2 (S \ln 2 + x) / n}`, where S = len(p); it may be negative.
+
+    Parameters
+    ----------
+    n : int
+        Number of samples; without any the inequality holds down to x = -S ln 2.
+    counts : (S,) int array
+        How often each next state came; they sum to n.
+    p : (S,) array
+        The true row.
+    """
+    S = len(p)
+    if n == 0:
+        return -S * math.log(2.0)
+    distance = 0.0
+    for s in range(S):
+        distance += abs(counts[s] / n - p[s])
+    return n * distance * distance / 2 - S * math.log(2.0)
+
+
+@kernel
+def bernstein_deviation(n: Any, counts: Any, p: Any, V: Any, span: Any) -> Any:
+    r"""Return the smallest x >= 0 with :math:`|(\hat p - p) V| \le \sqrt{2 \mathrm{Var}_{\hat p}(V) x / n} + 3 B x / n`.
+
+    Empirical Bernstein inequality; inf if no x will do (B = 0 and an estimate without variance).
+
+    Parameters
+    ----------
+    n, counts, p
+        As in `l1_deviation`.
+    V : (S,) array
+        A fixed function of the next state.
+    span : float
+        B >= 0, an upper bound of the range of V (H - h + 1 in the event (P2) of the cascading theory).
+    """
+    if n == 0:
+        return 0.0
+    error = 0.0
+    mean = 0.0
+    for s in range(len(p)):
+        error += (counts[s] / n - p[s]) * V[s]
+        mean += counts[s] / n * V[s]
+    variance = 0.0
+    for s in range(len(p)):
+        variance += counts[s] / n * (V[s] - mean) * (V[s] - mean)
+    error = abs(error)
+    if error == 0:
+        return 0.0
+    # the positive root z = sqrt(x) of a z^2 + b z = error
+    a, b = 3 * span / n, math.sqrt(2 * variance / n)
+    denominator = b + math.sqrt(b * b + 4 * a * error)
+    if denominator == 0:
+        return math.inf
+    return (2 * error / denominator) ** 2

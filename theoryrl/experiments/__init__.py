@@ -1,0 +1,1 @@
+"""Many algorithms and instances: storing, tables, plots, the report page."""

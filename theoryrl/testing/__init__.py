@@ -1,0 +1,1 @@
+"""The pytest plugin, worlds for mutants, Hypothesis strategies."""
