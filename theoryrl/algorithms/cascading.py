@@ -28,7 +28,7 @@ from theoryrl.algorithms.run import Algorithm, State, Trace
 from theoryrl.estimation.bernoulli import bernstein_radius, hoeffding_radius, kl_lower, kl_upper
 from theoryrl.estimation.transitions import l1_radius
 from theoryrl.jit import kernel, record
-from theoryrl.planning.best_perm import BOX, DP, ENUMERATE, GREEDY, LITERAL, all_lists, box_kernel, pessimistic_list_value, workspace
+from theoryrl.planning.best_perm import BOX, DP, ENUMERATE, GREEDY, LITERAL, all_lists, box_kernel, list_length, pessimistic_list_value, workspace
 from theoryrl.planning.cascade import expectation, policy_values
 from theoryrl.problems.cascading import CascadingMDP
 
@@ -72,14 +72,11 @@ def play(
         if traced:
             tracing.open_episode(s, plan, trace)
         for h in range(H):
-            clicked = N
-            for i in range(plan.lengths[h, s]):  # line 5
-                a = plan.lists[h, s, i]
-                attracted = rng.random() < world.q[s, a]
-                examine(counts, model, progress, s, a, attracted)
-                if attracted:
-                    clicked = a
-                    break
+            length = plan.lengths[h, s]
+            position = browse(world.q[s], plan.lists[h, s], length, rng)
+            for i in range(min(position + 1, length)):  # line 5
+                examine(counts, model, progress, s, plan.lists[h, s, i], i == position)
+            clicked = plan.lists[h, s, position] if position < length else N
             s_next = invert(world.cumulative[s, clicked], rng.random())
             transit(counts, model, progress, s, clicked, s_next)
             if traced:
@@ -91,6 +88,15 @@ def play(
             tracing.close_episode(trace)
         progress[EPISODE] += 1
     return k
+
+
+@kernel
+def browse(q: Any, items: Any, length: int, rng: Any) -> int:
+    """Let the user go down the list; return the position of the first attractive item, or `length` if there is none."""
+    for i in range(length):
+        if rng.random() < q[items[i]]:
+            return i
+    return length
 
 
 @kernel
@@ -297,9 +303,6 @@ class _CascadeLearner(Algorithm):
         N, m = problem.n_items, problem.list_length
         options = self._options(problem, int(state["horizon"]))
         enumerates = options.oracle == ENUMERATE
-        world = World(
-            problem.attraction, problem.transition, problem.cumulative, problem.reward, np.atleast_1d(np.asarray(problem.start)), problem.optimal_values
-        )
         work, order = workspace(N, m)
         shape = problem.reward.shape
         scratch = Scratch(
@@ -310,7 +313,7 @@ class _CascadeLearner(Algorithm):
             tracing.allocate_raw(problem, state)
         records = (kind(*(state[field] for field in kind._fields)) for kind in (Counts, Model, Plan))
         return play(
-            world, *records, scratch, options, tracing.bundle(state), state["progress"], state["cumulative_regret"], state["rng"], k, bool(trace), trace == "raw"
+            known_world(problem), *records, scratch, options, tracing.bundle(state), state["progress"], state["cumulative_regret"], state["rng"], k, bool(trace), trace == "raw"
         )
 
     def measure(self, problem: CascadingMDP, state: State, trace: Trace) -> dict[str, Any]:
@@ -338,13 +341,19 @@ def check_problem(problem: Any, n: int) -> None:
         raise ValueError(f"problem: its start lists {len(np.atleast_1d(problem.start))} episodes, expected at least n={n}")
 
 
+def known_world(problem: CascadingMDP) -> Any:
+    """Return the true arrays, from which outcomes are drawn and regret is computed."""
+    start = np.array(problem.start, dtype=np.int64, ndmin=1)
+    return World(problem.attraction, problem.transition, problem.cumulative, problem.reward, start, problem.optimal_values)
+
+
 def horizon_log_term(problem: CascadingMDP, n: int, delta: float) -> float:
     """Return x = ln(2 [2SN + S(N+1)(3H-2)] K H / delta): the union bound of the good event for a known horizon K = n."""
     S, N, H = problem.n_states, problem.n_items, problem.horizon
     return math.log(2 * (2 * S * N + S * (N + 1) * (3 * H - 2)) * n * H / delta)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CascadingVI(_CascadeLearner):
     r"""CascadingVI: optimistic value iteration with a list oracle (regret minimisation).
 
@@ -439,14 +448,14 @@ class CascadingVI(_CascadeLearner):
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CascadingVIOracle(CascadingVI):
     """CascadingVI with the list found by enumeration: the paper's CascadingVI-Oracle.  Same values, much slower."""
 
     oracle: str = "enum"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CascadingBPI(_CascadeLearner):
     r"""CascadingBPI: return an epsilon-optimal policy with probability at least 1 - delta.
 
@@ -491,7 +500,7 @@ class CascadingBPI(_CascadeLearner):
         return vi._options(problem, n)._replace(interval=KL, anytime=True, x=x, epsilon=float(self.epsilon))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CascadingVIBonus(_CascadeLearner):
     """CascadingVI with a variance-unaware bonus of q (the paper's CascadingVI-Bonus; its form, Hoeffding's, is our choice).
 
@@ -511,7 +520,7 @@ class CascadingVIBonus(_CascadeLearner):
         return vi._options(problem, n)._replace(interval=HOEFFDING)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class MyopicCascade(_CascadeLearner):
     """Per-state cascading UCB: the best list for the immediate reward, at optimistic q; ignores transitions.  No theorem."""
 
@@ -524,9 +533,106 @@ class MyopicCascade(_CascadeLearner):
         return CascadingVI(self.delta)._options(problem, n)._replace(bonus=IGNORE)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class GreedyCascade(_CascadeLearner):
     """Plans with the estimates, without bonuses (unseen: q_hat = 1/2, w = r).  No theorem."""
 
     def _options(self, problem: CascadingMDP, n: int) -> Any:
         return CascadingVI()._options(problem, n)._replace(interval=POINT, bonus=NONE)
+
+
+
+ListCounts = record(__name__, "ListCounts", "list_n list_reward list_next")
+ListPlan = record(__name__, "ListPlan", "V_bar V_pi actions lists lengths")
+
+
+@kernel
+def play_lists(world: Any, counts: Any, plan: Any, table: Any, x: float, dimension: float, progress: Any, regret: Any, rng: Any, k: int) -> None:
+    """Play `k` episodes of AdaptVI, whose actions are the rows of `table`: whole lists."""
+    N = world.q.shape[1]
+    H = plan.actions.shape[0]
+    for _ in range(k):
+        s = world.start[progress[EPISODE] if world.start.shape[0] > 1 else 0]
+        plan_lists(counts, plan, table, x, dimension, progress)
+        progress[REPLANS] += 1
+        if progress[CHANGED] == 1:
+            policy_values(plan.lists, plan.lengths, world.q, world.P, world.r, plan.V_pi)
+        regret[0] += world.V_star[0, s] - plan.V_pi[0, s]
+        for h in range(H):
+            action, length = plan.actions[h, s], plan.lengths[h, s]
+            position = browse(world.q[s], table[action], length, rng)
+            clicked = table[action, position] if position < length else N
+            s_next = invert(world.cumulative[s, clicked], rng.random())
+            counts.list_n[s, action] += 1
+            counts.list_reward[s, action] += world.r[s, clicked]
+            counts.list_next[s, action, s_next] += 1
+            s = s_next
+        progress[EPISODE] += 1
+
+
+@kernel
+def plan_lists(counts: Any, plan: Any, table: Any, x: float, dimension: float, progress: Any) -> None:
+    """Optimistic value iteration over whole lists: bonuses on the mean reward (capped at 1) and on the transitions (capped at H - h)."""
+    H, S = plan.actions.shape
+    progress[CHANGED] = 0
+    for h in range(H - 1, -1, -1):
+        cap = float(H - 1 - h)
+        for s in range(S):
+            best, chosen = -1.0, 0
+            for action in range(table.shape[0]):
+                n = counts.list_n[s, action]
+                value = 1.0 + cap
+                if n > 0:
+                    expected = 0.0
+                    for s_next in range(S):
+                        expected += counts.list_next[s, action, s_next] * plan.V_bar[h + 1, s_next]
+                    value = min(counts.list_reward[s, action] / n + hoeffding_radius(n, x), 1.0)
+                    value += min(expected / n + cap * l1_radius(n, dimension + x), cap)
+                if value > best:
+                    best, chosen = value, action
+            plan.V_bar[h, s] = best
+            if plan.actions[h, s] != chosen:
+                progress[CHANGED] = 1
+                plan.actions[h, s] = chosen
+                plan.lists[h, s] = table[chosen]
+                plan.lengths[h, s] = list_length(table[chosen])
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class AdaptVI(Algorithm):
+    r"""Optimistic value iteration in which every list is an action of its own (the paper's AdaptVI; its constants are ours).
+
+    Each list's transition row has the bonus :math:`(H - h) \sqrt{(S \ln 2 + x) / (2n)}` and its mean reward
+    :math:`\sqrt{x / (2n)}`, :math:`x = \ln(4 S |\mathcal A| K H / \delta)`.  No theorem; time and memory grow with the number of lists.
+    """
+
+    delta: float = 0.05
+
+    unit = "episodes"
+
+    def __post_init__(self) -> None:
+        validate.real("delta", self.delta, 0, 1, open_ends=True)
+
+    def start(self, problem: CascadingMDP, n: int, rng: np.random.Generator) -> State:
+        """Return the state before the first episode."""
+        check_problem(problem, n)
+        table = all_lists(problem.n_items, problem.list_length, problem.min_length)
+        S, H, L = problem.n_states, problem.horizon, len(table)
+        counts = ListCounts(np.zeros((S, L), np.int64), np.zeros((S, L)), np.zeros((S, L, S), np.int64))
+        plan = ListPlan(
+            np.zeros((H + 1, S)), np.zeros((H + 1, S)), np.full((H, S), -1, np.int64), np.zeros((H, S, table.shape[1]), np.int64), np.zeros((H, S), np.int64)
+        )
+        own = {"table": table, "progress": np.zeros(4, np.int64), "cumulative_regret": np.zeros(1), "horizon": np.array(n), "rng": rng}
+        return counts._asdict() | plan._asdict() | own
+
+    def advance(self, problem: CascadingMDP, state: State, k: int, trace: Trace) -> int:
+        """Play `k` episodes."""
+        x = math.log(4 * problem.n_states * len(state["table"]) * int(state["horizon"]) * problem.horizon / self.delta)
+        records = (kind(*(state[field] for field in kind._fields)) for kind in (ListCounts, ListPlan))
+        dimension = problem.n_states * math.log(2)
+        play_lists(known_world(problem), *records, state["table"], x, dimension, state["progress"], state["cumulative_regret"], state["rng"], k)
+        return k
+
+    def measure(self, problem: CascadingMDP, state: State, trace: Trace) -> dict[str, Any]:
+        """Return the regret."""
+        return {"regret": state["cumulative_regret"][0]}

@@ -57,6 +57,11 @@ class Algorithm(abc.ABC):
     def measure(self, problem: Any, state: State, trace: Trace) -> Mapping[str, Any]:
         """Return one row of curves (numbers, or arrays of fixed shape) without changing `state`."""
 
+    def __repr__(self) -> str:
+        """Return the call that makes this algorithm, with the parameters that differ from their defaults."""
+        fields = [f for f in dataclasses.fields(self) if f.repr and getattr(self, f.name) != f.default]  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in fields)})"
+
     def output(self, problem: Any, state: State) -> Any:
         """Return what the algorithm is run for beside its curves, such as a policy (default None)."""
         return None

@@ -51,7 +51,7 @@ def load(file: str | os.PathLike[str]) -> Any:
         return _decode(json.loads(arrays.pop("json").tobytes()), arrays)
     except FileNotFoundError:
         raise
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, AttributeError, ImportError) as error:
+    except (zipfile.BadZipFile, ValueError, TypeError, KeyError, EOFError, OSError, AttributeError, ImportError) as error:
         raise ValueError(f"file: {os.fspath(file)} is cut short, damaged, or not a saved run ({error})") from error
 
 

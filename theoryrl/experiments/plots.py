@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import textwrap
@@ -32,7 +33,13 @@ ACCENT = OKABE_ITO["blue"]
 BOUND = OKABE_ITO["vermillion"]
 TRIVIAL = "#555555"
 MUTED = [(colour, dashes) for dashes in ("-", "--", ":") for colour in ("#B9A06A", "#7FA99B", "#B295A8", "#8C8C8C")]
-HOLDS = {"surely": OKABE_ITO["sky"], "on": OKABE_ITO["orange"], "in expectation": OKABE_ITO["green"], "violated": OKABE_ITO["vermillion"]}
+STEPS = {
+    "surely": OKABE_ITO["sky"],
+    "on an event": OKABE_ITO["orange"],
+    "on an event that failed": OKABE_ITO["purple"],
+    "in expectation": OKABE_ITO["green"],
+    "VIOLATED": OKABE_ITO["vermillion"],
+}
 
 
 @contextlib.contextmanager
@@ -41,7 +48,7 @@ def style() -> Iterator[None]:
     import matplotlib as mpl
     from cycler import cycler
 
-    look = {
+    look: dict[Any, Any] = {
         "axes.prop_cycle": cycler(color=[OKABE_ITO[c] for c in ("blue", "orange", "green", "vermillion", "purple", "sky", "black")]),
         "axes.spines.right": False,
         "axes.spines.top": False,
@@ -165,17 +172,18 @@ def plot_proof(proof: Proof, ax: Any = None) -> Any:
         left, right = _scale(ax, values)
         ax.barh(0, values[0] - left, left=left, height=0.55, color="#333333")
         used: dict[str, str] = {}
-        for i, (line, following) in enumerate(zip(lines, lines[1:])):
-            step = "violated" if (name, line.id, following.id) in broken else "on" if line.on else str(line.holds)
-            used[step] = HOLDS.get(step, TRIVIAL)
-            ax.barh(i + 1, values[i + 1] - values[i], left=values[i], height=0.55, color=used[step], hatch="///" if step == "violated" else None)
+        ends = ["left"] * len(lines)
+        for i, (line, following) in enumerate(itertools.pairwise(lines)):
+            step = "VIOLATED" if (name, line.id, following.id) in broken else _kind(proof, line)
+            used[step] = STEPS[step]
+            ax.barh(i + 1, values[i + 1] - values[i], left=values[i], height=0.55, color=used[step], hatch="///" if step == "VIOLATED" else None)
+            ends[i + 1] = "right" if values[i + 1] < values[i] else "left"
             ax.plot([values[i], values[i]], [i - 0.275, i + 1.275], color="#333333", linewidth=0.8)
             reason = _wrap(f"{_cost(line, values[i], values[i + 1])}  {line.how}" + (f": {line.reason}" if line.reason else ""), 44)
             ax.text(1.01, i + 1, reason, transform=ax.get_yaxis_transform(), va="center", fontsize=8, color="#333333")
         for i, value in enumerate(values):
             if np.isfinite(value):
-                at = max(value, values[i - 1]) if i and np.isfinite(values[i - 1]) else value
-                ax.annotate(f"{value:.4g}", (at, i), (4, 0), textcoords="offset points", va="center", fontsize=8)
+                ax.annotate(f"{value:.4g}", (value, i), (4 if ends[i] == "left" else -4, 0), textcoords="offset points", ha=ends[i], va="center", fontsize=8)
         ax.set_yticks(range(len(lines)), [_wrap(f"{line.id}  {line.label}", 34) for line in lines], fontsize=8)
         ax.set_ylim(len(lines) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
@@ -245,7 +253,7 @@ def _finish(ax: Any, unit: str) -> None:
     ax.grid(True)
     handles, labels = ax.get_legend_handles_labels()
     by_label = dict(zip(labels, handles, strict=True))
-    ax.legend(by_label.values(), by_label.keys(), loc="upper left")
+    ax.legend(by_label.values(), by_label.keys(), loc="lower right")  # what grows leaves this corner free
 
 
 def _theorem_lines(run: Run) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -291,7 +299,7 @@ def _scale(ax: Any, values: Sequence[float]) -> tuple[float, float]:
     positive = [value for value in finite if value > 0] or [1.0]
     if min(finite) > 0:
         ax.set_xscale("log")
-        left = min(positive) / 2
+        left = min(positive) / 3
         right = max(positive) * (max(positive) / left) ** 0.15
     else:
         ax.set_xscale("symlog", linthresh=min(abs(value) for value in finite if value) if any(finite) else 1.0)
@@ -300,6 +308,12 @@ def _scale(ax: Any, values: Sequence[float]) -> tuple[float, float]:
     ax.grid(True, axis="x")
     ax.set_axisbelow(True)
     return left, right
+
+
+def _kind(proof: Proof, line: Line) -> str:
+    if line.on:
+        return "on an event" if all(proof.held[event] for event in line.on) else "on an event that failed"
+    return str(line.holds)
 
 
 def _cost(line: Line, value: float, following: float) -> str:
@@ -311,14 +325,13 @@ def _cost(line: Line, value: float, following: float) -> str:
 def _waterfall_legend(ax: Any, used: Mapping[str, str], proof: Proof, right: float) -> None:
     from matplotlib.patches import Patch
 
-    names = {"on": "on an event", "violated": "VIOLATED"}
-    handles: list[Any] = [Patch(color=colour, label=names.get(step, step)) for step, colour in used.items()]
+    handles: list[Any] = [Patch(color=colour, label=step) for step, colour in used.items()]
     if proof.trivial is not None:
         trivial = float(np.max(np.asarray(proof.trivial, dtype=float)[-1]))
         if trivial > right:
             ax.set_xlim(right=1.5 * trivial)
         handles.append(ax.axvline(trivial, color=TRIVIAL, linestyle=":", label=f"largest possible first line: {trivial:.4g}"))
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), borderaxespad=3.0, ncols=4)
 
 
 def _heading(proof: Proof, name: str) -> str:

@@ -26,6 +26,7 @@ class EventCount:
     failures: int
     observed: bool
     rejected: bool
+    description: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _count_events(proofs: Sequence[Proof]) -> tuple[EventCount, ...]:
     for event in proofs[0].events:
         failures = sum(not proof.held[event.id] for proof in proofs)
         rejected = statistics.too_many_failures(failures, len(proofs), event.probability)
-        counts.append(EventCount(event.id, event.probability, failures, event.held is not None, rejected))
+        counts.append(EventCount(event.id, event.probability, failures, event.held is not None, rejected, event.description))
     return tuple(counts)
 
 

@@ -349,3 +349,28 @@ def prove(run: Run, theorem: Theorem | None = None) -> Proof:
         raise ValueError("run: it is neither traced nor finished; finish it with proceed() first")
     again = run.algorithm.run(run.problem, run.n, seed=run.seed, checkpoints=[int(k) for k in run.targets], trace=True)
     return dataclasses.replace(theorem.proof(again), note="(the run was not traced: re-run with trace=True, same seed, same bits)")
+
+
+def nonvacuous_n(theorem: Theorem, algorithm: Algorithm, problem: Any, most: int = 10**15) -> int | None:
+    """Return the least horizon n at which the theorem's bound is below the largest possible value, or None up to `most`.
+
+    The ratio of the two is assumed to fall with n, as it does for every sublinear bound once it is near one.
+    """
+    if theorem.bound is None or theorem.trivial is None:
+        raise ValueError(f"theorem: {theorem.name} has no bound that can be stated without a run, or no trivial one")
+    bound, trivial = theorem.bound, theorem.trivial
+
+    def below(n: int) -> bool:
+        k = np.array([n])
+        return bool(bound(algorithm, problem, n, k)[0] < trivial(problem, k)[0])
+
+    high = 1
+    while not below(high):
+        high *= 2
+        if high > most:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if below(middle) else (middle, high)
+    return high
