@@ -31,12 +31,12 @@ def myopic_trap() -> CascadingMDP:
     V* = 1.1925 and the worst policy has .54.  Learners that maximise the immediate reward, or explore without bonuses
     for transitions, have linear regret.
     """
-    attraction = [[0.9, 0.5], [0.9, 0.9]]
+    attraction = np.array([[0.9, 0.5], [0.9, 0.9]])
     transition = np.zeros((2, 3, 2))
     transition[0, [0, 2], 0] = 1
     transition[0, 1, 1] = 1
     transition[1, :, 1] = 1
-    reward = [[0.3, 0, 0], [1, 1, 0]]
+    reward = np.array([[0.3, 0, 0], [1, 1, 0]])
     return CascadingMDP(attraction, transition, reward, horizon=3, max_length=1, name="myopic_trap()")
 
 

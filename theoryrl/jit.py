@@ -14,7 +14,6 @@ import numba
 
 COMPILED = True
 CACHED = True
-reuse: Callable[[Any], Any] = lambda function: None  # noqa: E731  (a world offers the original's unchanged kernels here)
 
 records: dict[tuple[str, str], Any] = {}
 
@@ -25,14 +24,16 @@ def kernel(function: F) -> F:
     """Compile `function`, without the GIL and with exact floating point: the same bits interpreted, compiled and exact."""
     if not COMPILED:
         return function
-    return reuse(function) or numba.njit(cache=CACHED, nogil=True)(function)
+    compiler: Any = numba.njit(cache=CACHED, nogil=True)
+    return compiler(function)
 
 
 def sweep(function: F) -> F:
     """Compile `function` with reassociated sums: only for dense planners over a whole problem, never inside a run."""
     if not COMPILED:
         return function
-    return reuse(function) or numba.njit(cache=CACHED, nogil=True, fastmath={"reassoc", "contract"})(function)
+    compiler: Any = numba.njit(cache=CACHED, nogil=True, fastmath={"reassoc", "contract"})
+    return compiler(function)
 
 
 def record(module: str, name: str, fields: str) -> Any:

@@ -43,13 +43,13 @@ World = record(__name__, "World", "q P cumulative r start V_star")
 Counts = record(__name__, "Counts", "n_q clicks n_p n_next touched")
 Model = record(__name__, "Model", "lower upper p_hat radius log_over_n due_q due_p stale")
 Plan = record(__name__, "Plan", "V_bar V_low V_pi lists lengths at_lower u_low bonus")
-Scratch = record(__name__, "Scratch", "table work order w_bar w_low moments candidate")
+Scratch = record(__name__, "Scratch", "table cells order w_bar w_low moments candidate")
 Options = record(__name__, "Options", "interval bonus oracle fallback min_length every anytime alpha_q beta_q alpha_p beta_p x dimension eta epsilon")
 
 
 @kernel
 def play(
-    world: Any, counts: Any, model: Any, plan: Any, scratch: Any, options: Any, trace: Any, progress: Any, regret: Any, rng: Any, k: int, traced: bool, raw: bool
+    world: Any, counts: Any, model: Any, plan: Any, work: Any, options: Any, trace: Any, progress: Any, regret: Any, rng: Any, k: int, traced: bool, raw: bool
 ) -> int:
     """Play up to `k` episodes; return how many (fewer: the stopping rule of CascadingBPI fired)."""
     S, N = world.q.shape
@@ -58,7 +58,7 @@ def play(
         s = world.start[progress[EPISODE] if world.start.shape[0] > 1 else 0]
         if progress[DUE] == 1:
             estimate(counts, model, options)
-            make_plan(world.r, model, plan, scratch, options, progress, traced or options.anytime)
+            make_plan(world.r, model, plan, work, options, progress, traced or options.anytime)
             if progress[CHANGED] == 1:
                 policy_values(plan.lists, plan.lengths, world.q, world.P, world.r, plan.V_pi)
             if traced:
@@ -182,11 +182,11 @@ def q_interval(interval: int, q_hat: float, n: int, x: float, alpha: float, beta
 
 
 @kernel
-def make_plan(r: Any, model: Any, plan: Any, scratch: Any, options: Any, progress: Any, pessimistic: bool) -> None:
+def make_plan(r: Any, model: Any, plan: Any, work: Any, options: Any, progress: Any, pessimistic: bool) -> None:
     """Lines 2 to 4, backwards over h.  At h = H nothing is unknown in w, so that lists change only where q's interval did."""
     S, N = model.lower.shape
     H, _, m = plan.lists.shape
-    w_bar, w_low, candidate = scratch.w_bar, scratch.w_low, scratch.candidate
+    w_bar, w_low, candidate = work.w_bar, work.w_low, work.candidate
     needs_low = pessimistic or options.bonus == VARIANCE or options.bonus == SMALLER
     progress[CHANGED] = 0
     for h in range(H - 1, -1, -1):
@@ -195,14 +195,14 @@ def make_plan(r: Any, model: Any, plan: Any, scratch: Any, options: Any, progres
             w_bar[:] = r
             w_low[:] = r
         else:
-            optimistic_w(r, plan.V_bar[h + 1], plan.V_low[h + 1], float(H - 1 - h), model, options, plan.bonus[h], w_bar, scratch.moments)
+            optimistic_w(r, plan.V_bar[h + 1], plan.V_low[h + 1], float(H - 1 - h), model, options, plan.bonus[h], w_bar, work.moments)
             if needs_low:
                 pessimistic_w(r, plan.V_low[h + 1], model.p_hat, plan.bonus[h], w_low)
         for s in range(S):
             if not known or model.stale[s] == 1:
                 value, length, low = box_kernel(
                     options.oracle, options.fallback, model.lower[s], model.upper[s], w_bar[s, :N], w_bar[s, N], m, options.min_length,
-                    scratch.table, scratch.work, scratch.order, candidate,
+                    work.table, work.cells, work.order, candidate,
                 )  # fmt: skip
                 plan.V_bar[h, s] = value  # line 3
                 plan.at_lower[h, s] = low
@@ -300,20 +300,12 @@ class _CascadeLearner(Algorithm):
 
     def advance(self, problem: CascadingMDP, state: State, k: int, trace: Trace) -> int:
         """Play up to `k` episodes."""
-        N, m = problem.n_items, problem.list_length
         options = self._options(problem, int(state["horizon"]))
-        enumerates = options.oracle == ENUMERATE
-        work, order = workspace(N, m)
-        shape = problem.reward.shape
-        scratch = Scratch(
-            all_lists(N, m, problem.min_length) if enumerates else np.zeros((0, m), np.int64), work, order,
-            np.zeros(shape), np.zeros(shape), np.zeros((2, problem.reward.size)), np.zeros(m, np.int64),
-        )  # fmt: skip
         if trace == "raw":
             tracing.allocate_raw(problem, state)
         records = (kind(*(state[field] for field in kind._fields)) for kind in (Counts, Model, Plan))
         return play(
-            known_world(problem), *records, scratch, options, tracing.bundle(state), state["progress"], state["cumulative_regret"], state["rng"], k, bool(trace), trace == "raw"
+            known_world(problem), *records, scratch(problem, options), options, tracing.bundle(state), state["progress"], state["cumulative_regret"], state["rng"], k, bool(trace), trace == "raw"
         )
 
     def measure(self, problem: CascadingMDP, state: State, trace: Trace) -> dict[str, Any]:
@@ -345,6 +337,14 @@ def known_world(problem: CascadingMDP) -> Any:
     """Return the true arrays, from which outcomes are drawn and regret is computed."""
     start = np.array(problem.start, dtype=np.int64, ndmin=1)
     return World(problem.attraction, problem.transition, problem.cumulative, problem.reward, start, problem.optimal_values)
+
+
+def scratch(problem: CascadingMDP, options: Any) -> Any:
+    """Return the arrays that a plan overwrites, and the table of all lists if the oracle enumerates."""
+    N, m, shape = problem.n_items, problem.list_length, problem.reward.shape
+    table = all_lists(N, m, problem.min_length) if options.oracle == ENUMERATE else np.zeros((0, m), np.int64)
+    work, order = workspace(N, m)
+    return Scratch(table, work, order, np.zeros(shape), np.zeros(shape), np.zeros((2, problem.reward.size)), np.zeros(m, np.int64))
 
 
 def horizon_log_term(problem: CascadingMDP, n: int, delta: float) -> float:

@@ -40,9 +40,8 @@ MAXIMA = (
     "pessimism_excess",  # V_low - V*
     "certificate_excess",  # V_low - V^pi
     "decomposition_excess",  # V_bar - V^pi - D (V_bar - V_low - D' for CascadingBPI)
-    "decomposition_slack_at_H",  # D - (V_bar - V^pi) at h = H
 )
-(Q_DEVIATION, L1_DEVIATION, BERNSTEIN_DEVIATION, INTERVAL, OPTIMISM, PESSIMISM, CERTIFIED, DECOMPOSITION, SLACK_AT_H) = range(len(MAXIMA))
+(Q_DEVIATION, L1_DEVIATION, BERNSTEIN_DEVIATION, INTERVAL, OPTIMISM, PESSIMISM, CERTIFIED, DECOMPOSITION) = range(len(MAXIMA))
 
 Record = record(
     __name__,
@@ -111,8 +110,6 @@ def record_plan(world: Any, model: Any, plan: Any, trace: Any, bpi: bool) -> Non
                 D[h, s] = q_width(h, s, i, world, model, plan, bpi) + world.q[s, a] * ahead + (1 - world.q[s, a]) * D[h, s]
             gap = plan.V_bar[h, s] - (plan.V_low[h, s] if bpi else plan.V_pi[h, s])
             raise_to(maxima, DECOMPOSITION, gap - D[h, s])
-            if h == H - 1:
-                raise_to(maxima, SLACK_AT_H, D[h, s] - gap)
 
 
 @kernel

@@ -8,9 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
-import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -19,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from theoryrl.algorithms.store import atomic
 from theoryrl.proofs.certify import Certificate
 
 Record = dict[str, Any]
@@ -31,9 +30,10 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def theorem_record(certificate: Certificate) -> Record:
     """Return what the report keeps of a certificate: curves over seeds as median and 10-90 % band."""
     theorem, curves = certificate.theorem, None
-    if certificate.curves is not None and certificate.checkpoints is not None and len(certificate.checkpoints):
+    if certificate.curves is not None and certificate.curves.size:
         low, median, high = np.quantile(certificate.curves, (0.1, 0.5, 0.9), axis=0)
-        curves = {"checkpoints": certificate.checkpoints, "low": low, "median": median, "high": high, "bound": certificate.bound, "trivial": certificate.trivial}
+        curves = {"checkpoints": certificate.checkpoints, "low": low, "median": median, "high": high}
+        curves |= {"bound": certificate.bound, "trivial": certificate.trivial}
     record = {
         "paper": theorem.paper,
         "id": theorem.id,
@@ -84,7 +84,7 @@ def make_report(
     modified: bool = False,
     seed_offset: int = 0,
     interrupted: bool = False,
-    failed: Sequence[str] = (),
+    failed: Iterable[str] = (),
 ) -> Record:
     """Return a report, in an order that does not depend on who finished first.
 
@@ -102,7 +102,7 @@ def make_report(
         What was added to every seed.
     interrupted : bool
         Whether the session was cut short.
-    failed : sequence of str
+    failed : iterable of str
         The tests that failed.
     """
     return {
@@ -121,16 +121,11 @@ def make_report(
 
 def write(path: Path, report: Record) -> None:
     """Write the page to `path` and the data beside it (same name, ``.json``), each atomically."""
-    for file, text in ((path.with_suffix(".json"), json.dumps(report, indent=1, allow_nan=False) + "\n"), (path, page(report))):
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False) as new:
-            try:
-                new.write(text)
-                new.close()
-                os.chmod(new.name, 0o644)
-                os.replace(new.name, file)
-            except BaseException:
-                os.unlink(new.name)
-                raise
+    data = json.dumps(report, indent=1, allow_nan=False) + "\n"
+    for file, text in ((path.with_suffix(".json"), data), (path, page(report))):
+        with atomic(file) as new:
+            new.write_text(text, encoding="utf-8")
+            new.chmod(0o644)
 
 
 def page(report: Record) -> str:
@@ -141,15 +136,12 @@ def page(report: Record) -> str:
     if theorems:
         body.append(_overview(theorems))
     if mutants:
-        body.append(_mutants(mutants, papers))
+        body.append(_mutants(mutants))
     for paper in papers:
         articles = [_theorem(theorem, f"t{i}") for i, theorem in enumerate(theorems) if theorem["paper"] == paper]
         if articles:
             body.append(f'<section><h2>{escape(paper)}</h2>{"".join(articles)}</section>')
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>Regret report</title>\n<link rel="icon" href="data:,">\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n' + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
-    )
+    return HEAD + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
 
 
 def _header(report: Record) -> str:
@@ -177,9 +169,9 @@ def _overview(theorems: Sequence[Record]) -> str:
     rows = [
         [
             ("Verdict", _badge(t["verdict"])),
-            ("Theorem", f'<a href="#t{i}">{escape(t["paper"])} {escape(t["id"])}</a>'),
-            ("Algorithm", f"<code>{escape(t['algorithm'])}</code>"),
-            ("Instance", f"<code>{escape(t['instance'])}</code>"),
+            ("Theorem", f'<a href="#t{i}">{escape(t["paper"])}\u00a0{escape(t["id"])}</a>'),
+            ("Algorithm", _code(t["algorithm"])),
+            ("Instance", _code(t["instance"])),
             ("Horizon", f"{t['n']:,} {escape(t['unit'])}"),
             ("Seeds", str(t["seeds"])),
             ("Vacuity", _vacuity(t)),
@@ -189,7 +181,7 @@ def _overview(theorems: Sequence[Record]) -> str:
     return f"<section><h2>Theorems</h2>{_table(rows)}</section>"
 
 
-def _mutants(mutants: Sequence[Record], papers: Sequence[str]) -> str:
+def _mutants(mutants: Sequence[Record]) -> str:
     rows = []
     for m in mutants:
         checks = " ".join(
@@ -197,8 +189,8 @@ def _mutants(mutants: Sequence[Record], papers: Sequence[str]) -> str:
             for check in m["expected_killers"]
         )
         verdict = _badge("violated", "survived") if _survived(m) else _badge("not violated", "killed")
-        what = readable(m["description"])
-        rows.append([("Mutant", f"{escape(m['paper'])} {escape(m['id'])}"), ("What is broken", what), ("", verdict), ("Checks that must reject it", checks), ("Seeds", str(m["seeds"] or "–"))])
+        row = [("Mutant", f"{escape(m['paper'])} {escape(m['id'])}"), ("What is broken", readable(m["description"])), ("Verdict", verdict)]
+        rows.append([*row, ("Checks that must reject it", checks), ("Seeds", str(m["seeds"] or "–"))])
     note = "✓ the check rejected the mutant, ✗ it did not. Seeds: the most that one of these checks took; – where none was drawn."
     return f'<section><h2>Mutants</h2>{_table(rows)}<p class="note">{note}</p></section>'
 
@@ -209,8 +201,9 @@ def _survived(mutant: Record) -> bool:
 
 def _theorem(t: Record, anchor: str) -> str:
     """One theorem: what it says, how it was tested, its proof as numbers, its curves, events and side conditions."""
-    statement = f'<p class="statement" title="{escape(t["statement"])}">{readable(t["statement"])}</p>' if t["statement"] else ""
-    facts = [("Algorithm", f"<code>{escape(t['algorithm'])}</code>"), ("Instance", f"<code>{escape(t['instance'])}</code>")]
+    said = readable(t["statement"])
+    statement = f'<p class="statement">{said if "math" in said else f"<code>{said}</code>"}</p>' if said else ""
+    facts = [("Algorithm", _code(t["algorithm"])), ("Instance", _code(t["instance"]))]
     facts += [("Horizon", f"{t['n']:,} {escape(t['unit'])}"), ("Seeds", str(t["seeds"]) + (" (interrupted)" if t["interrupted"] else ""))]
     facts += [("Verdict", _explanation(t))]
     if t["chains"]:
@@ -282,7 +275,9 @@ def _waterfall(chain: Record, trivial: float | None, t: Record) -> str:
         before = end
     ticks = "".join(f'<span style="left:{at(10.0**d) / 10:.2f}%">{power(d)}</span>' for d in decades)
     legend = f"Medians over {t['seeds']} seeds after {t['n']:,} {escape(t['unit'])}, log scale; the strong part of a bar is what the step before it adds."
-    legend += f' <svg class="key" viewBox="0 0 8 20" aria-hidden="true"><path class="trivial" d="M4 0V20"/></svg> largest possible value, {number(trivial)}.' if trivial is not None else ""
+    if trivial is not None:
+        key = '<svg class="key" viewBox="0 0 8 20" aria-hidden="true"><path class="trivial" d="M4 0V20"/></svg>'
+        legend += f" {key} largest possible value, {number(trivial)}."
     return f'<div class="waterfall"><h4>{escape(chain["name"])}</h4>{"".join(rows)}<div class="axis"><div>{ticks}</div></div><p class="note">{legend}</p></div>'
 
 
@@ -306,9 +301,10 @@ def _slack(line: Record, following: Record) -> str:
 def _events(t: Record) -> str:
     rows = []
     for e in t["events"]:
-        failures = f"{e['failures']} of {t['seeds']}" + (' <span class="bad">✗ too many</span>' if e["rejected"] else "")
+        failures = f"{e['failures']}\u00a0of\u00a0{t['seeds']}" + (' <span class="bad">✗ too many</span>' if e["rejected"] else "")
         name = f"<b>{escape(e['id'])}</b>" + (f" {readable(e['description'])}" if e.get("description") else "")
-        rows.append([("Event", name), ("May fail", f"≤ {number(e['probability'])}"), ("Failed", failures), ("Seen", "measured" if e["observed"] else "through its steps")])
+        seen = "measured" if e["observed"] else "through its steps"
+        rows.append([("Event", name), ("May fail", f"≤\u00a0{number(e['probability'])}"), ("Failed", failures), ("Seen", seen)])
     return f"<div><h4>Events</h4>{_table(rows)}</div>"
 
 
@@ -334,8 +330,11 @@ def _curves(t: Record) -> str:
         return ""
     x = Axis(c["checkpoints"], 52, 352)
     y = Axis([*shown, *(v for v in c["low"] if v is not None and v > max(shown) * 1e-9)], 262, 14)
-    out = [f'<path class="grid" d="M{x(v):.1f} {y.start}V{y.end}"/><text x="{x(v):.1f}" y="{y.start + 17}" text-anchor="middle">{power(d)}</text>' for d, v in x.ticks]
-    out += [f'<path class="grid" d="M{x.start} {y(v):.1f}H{x.end}"/><text x="{x.start - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{power(d)}</text>' for d, v in y.ticks]
+    out = []
+    for d, v in x.ticks:
+        out.append(f'<path class="grid" d="M{x(v):.1f} {y.start}V{y.end}"/>' + _text(x(v), y.start + 17, power(d), "middle"))
+    for d, v in y.ticks:
+        out.append(f'<path class="grid" d="M{x.start} {y(v):.1f}H{x.end}"/>' + _text(x.start - 6, y(v) + 4, power(d), "end"))
     floor = 10.0**y.low
     edge = [(x(k), y(max(v, floor))) for k, v in zip(c["checkpoints"], c["high"], strict=True) if v is not None]
     edge += [(x(k), y(max(v, floor))) for k, v in reversed(list(zip(c["checkpoints"], c["low"], strict=True))) if v is not None]
@@ -349,8 +348,8 @@ def _curves(t: Record) -> str:
     previous = -math.inf
     for height, style, name in sorted(ends):
         previous = max(height, previous + 15)  # labels must not overlap
-        out.append(f'<text class="{style}" x="{x.end + 7}" y="{previous + 4:.1f}">{escape(name)}</text>')
-    out.append(f'<text x="{(x.start + x.end) / 2}" y="{y.start + 36}" text-anchor="middle">{escape(t["unit"])}</text>')
+        out.append(_text(x.end + 7, previous + 4, name, "start", style))
+    out.append(_text((x.start + x.end) / 2, y.start + 36, t["unit"], "middle"))
     caption = f"{escape(lines[0]['id'])}: {readable(lines[0]['label'])}; median and 10–90 % band over {t['seeds']} seeds, log-log."
     return f'<figure><svg viewBox="0 0 480 304" role="img" aria-label="curves">{"".join(out)}</svg><figcaption>{caption}</figcaption></figure>'
 
@@ -369,6 +368,15 @@ class Axis:
 
     def __call__(self, value: float) -> float:
         return self.start + (self.end - self.start) * (math.log10(value) - self.low) / (self.high - self.low)
+
+
+def _code(call: str) -> str:
+    """A call, which may break between its arguments."""
+    return f"<code>{re.sub(r'(?<=[(=])', '<wbr>', escape(call))}</code>"
+
+
+def _text(x: float, y: float, text: str, anchor: str, style: str = "label") -> str:
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _path(points: Iterable[tuple[float, float]]) -> str:
@@ -390,15 +398,21 @@ def number(value: float | None, digits: int = 4) -> str:
     """Return a number as people write it: 0.0123, 12,345, 1.2×10⁶."""
     if value is None:
         return "–"
-    if value == 0 or 1e-3 <= abs(value) < 999_999.5:
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
-    mantissa, exponent = f"{value:.3g}".split("e") if "e" in f"{value:.3g}" else f"{value:.2e}".split("e")
-    return ("" if float(mantissa) == 1 else f"{mantissa}×") + "10" + str(int(exponent)).translate(SUPERSCRIPTS)
+    if value < 0:
+        return "−" + number(-value, digits)
+    if value == 0 or 1e-3 <= value < 999_999.5:
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.{digits}g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return ("" if float(mantissa) == 1 else f"{float(mantissa):g}×") + _ten(int(exponent))
 
 
 def power(exponent: int) -> str:
-    """Return a power of ten as an axis names it."""
-    return f"{10**exponent:g}" if 0 <= exponent <= 3 else f"{10.0**exponent:g}" if -2 <= exponent < 0 else "10" + str(exponent).translate(SUPERSCRIPTS)
+    """Return a power of ten as an axis names it: 0.1, 100, 10⁴."""
+    return f"{10.0**exponent:g}" if -3 < exponent < 4 else _ten(exponent)
+
+
+def _ten(exponent: int) -> str:
+    return "10" + str(exponent).translate(SUPERSCRIPTS)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
@@ -421,10 +435,12 @@ UPRIGHT = ("text", "textrm", "mathrm", "operatorname", "mathbf", "mathbb", "math
 
 def readable(text: str) -> str:
     """Return text with LaTeX as HTML that reads without a typesetter: between dollars, or all of it if it has commands but no dollars."""
-    if "$" not in text and "\\" not in text:
-        return escape(text)
-    parts = text.split("$") if "$" in text else ["", text]
-    return "".join(f'<span class="math">{_math(part)}</span>' if i % 2 else escape(part) for i, part in enumerate(parts))
+    parts = text.split("$") if "$" in text else ["", text] if "\\" in text else [text]
+    return "".join(f'<span class="math">{_math(part)}</span>' if i % 2 else _words(part) for i, part in enumerate(parts))
+
+
+def _words(text: str) -> str:
+    return escape(text.replace("<=", "≤").replace(">=", "≥"))
 
 
 def _math(text: str) -> str:
@@ -506,7 +522,7 @@ ul{margin:.3rem 0;padding-left:1.2rem}
 .fraction{display:inline-flex;flex-direction:column;vertical-align:middle;text-align:center;font-size:.8em;line-height:1.25}
 .fraction>:last-child{border-top:1px solid}
 .root{display:inline-block;max-width:100%;border-top:1px solid;padding:0 .1em;line-height:1.25}
-.statement{margin:.2rem 0 1rem;font-size:1.05rem;overflow-wrap:anywhere}
+.statement{margin:.2rem 0 1rem;font-size:1.05rem;overflow-wrap:anywhere;white-space:pre-line}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th{text-align:left;font-weight:600;color:var(--soft);font-size:.82rem;border-bottom:1.5px solid var(--ink);padding:.3rem .9rem .3rem 0;vertical-align:bottom}
 td{border-bottom:1px solid var(--rule);padding:.45rem .9rem .45rem 0;vertical-align:top;font-variant-numeric:tabular-nums;overflow-wrap:break-word}
@@ -543,7 +559,11 @@ path.bound{stroke:var(--orange);stroke-width:2.2}
 path.median{stroke:var(--blue);stroke-width:2.2}
 figure path.band{fill:var(--blue);fill-opacity:.2}
 text.trivial{fill:#333}text.bound{fill:#a84a00}text.median{fill:var(--blue)}
-@media (max-width:860px){.details{grid-template-columns:minmax(0,1fr)}main{padding:1.8rem 1.4rem 3rem}.line,.step{grid-template-columns:2.4rem minmax(0,1fr) 6rem 40%}.axis>div{width:40%}}
+@media (max-width:860px){
+ main{padding:1.8rem 1.4rem 3rem}
+ .details{grid-template-columns:minmax(0,1fr)}
+ .line,.step{grid-template-columns:2.4rem minmax(0,1fr) 6rem 40%}.axis>div{width:40%}
+}
 @media (max-width:640px){
  main{padding:1.2rem 1rem 2rem}
  table,tbody,tr,td{display:block}thead{display:none}
@@ -554,5 +574,21 @@ text.trivial{fill:#333}text.bound{fill:#a84a00}text.median{fill:var(--blue)}
  dl{grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));column-gap:1rem}
  figure text{font-size:15px}
 }
-@media print{main{max-width:none;padding:0}body{font-size:11pt}a{color:inherit}figure,.waterfall,tr,.line,.alarm{break-inside:avoid}h2,h3,h4{break-after:avoid}}
+@media print{
+ main{max-width:none;padding:0}body{font-size:11pt}a{color:inherit}
+ figure,.waterfall,tr,.line,.alarm{break-inside:avoid}h2,h3,h4{break-after:avoid}
+}
+"""
+
+HEAD = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Regret report</title>
+<link rel="icon" href="data:,">
+<style>{STYLE}</style>
+</head>
+<body>
+<main>
 """

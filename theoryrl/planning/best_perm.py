@@ -100,7 +100,7 @@ def best_perm_greedy(u: Any, w: Any, no_click: Any, max_length: int, min_length:
         s = score(work[1, i], work[0, i])
         if s > best:
             best, k = s, i
-    total = 0 * best
+    total = 0
     for position in range(length):
         w_k = work[2, k]
         gain = work[1, k] * work[0, k]
@@ -112,7 +112,7 @@ def best_perm_greedy(u: Any, w: Any, no_click: Any, max_length: int, min_length:
         n_left -= 1
         gap = k
         k = 0
-        best = -1 + 0 * best
+        best = -1
         for i in range(gap):
             work[0, i] = left_to_gain(work[0, i], work[2, i], w_k, gain, keep)
             s = score(work[1, i], work[0, i])
@@ -168,7 +168,7 @@ def best_short(u: Any, w: Any, no_click: Any, min_length: int, out: Any) -> tupl
     """Return the best list when no item is worth more than w_perp (J = 0): the empty one, or else the best single item."""
     if min_length == 0:
         pad(out, 0)
-        return no_click + 0 * u[0], 0
+        return no_click, 0
     k = 0
     best = u[0] * (w[0] - no_click)
     for a in range(1, u.shape[0]):
@@ -250,7 +250,7 @@ def sort_descending(keys: Any, rank: Any, spare: Any) -> None:
 @kernel
 def best_perm_enumerate(u: Any, w: Any, no_click: Any, max_length: int, min_length: int, lists: Any, out: Any) -> tuple[Any, int]:
     """Return the first best list of the table `lists` (see `all_lists`) among those of an allowed length."""
-    best = no_click + 0 * u[0]
+    best = no_click
     best_row = -1
     for row in range(lists.shape[0]):
         length = list_length(lists[row])
@@ -275,7 +275,7 @@ def list_length(items: Any) -> int:
 @kernel
 def list_value(items: Any, length: int, u: Any, w: Any, no_click: Any) -> Any:
     """Return f(items[:length], u, w), from the end of the list: g_i = u_i w_i + (1 - u_i) g_{i+1}."""
-    g = no_click + 0 * u[0]
+    g = no_click
     for i in range(length - 1, -1, -1):
         a = items[i]
         g = u[a] * w[a] + (1 - u[a]) * g
@@ -288,7 +288,7 @@ def pessimistic_list_value(items: Any, length: int, lower: Any, upper: Any, w: A
 
     f is increasing in every suffix value g_i and linear in every u_i, so each g_i is minimised on its own, from the end.
     """
-    g = no_click + 0 * lower[0]
+    g = no_click
     for i in range(length - 1, -1, -1):
         a = items[i]
         at_lower = lower[a] * w[a] + (1 - lower[a]) * g
@@ -345,9 +345,7 @@ class BestList(NamedTuple):
     value: Any
 
 
-def best_perm(
-    attraction: Any, value: Any, no_click_value: Any, max_length: int, method: str = "greedy", allow_empty: bool = False
-) -> BestList:
+def best_perm(attraction: Any, value: Any, no_click_value: Any, max_length: int, method: str = "greedy", allow_empty: bool = False) -> BestList:
     """Return the list of distinct items with the largest expected value of what is clicked.
 
     Parameters
@@ -377,7 +375,8 @@ def best_perm(
     ValueError, TypeError
         If an argument is out of range or of a wrong shape; the message names it.
     """
-    return best_perm_box(attraction, attraction, value, no_click_value, max_length, method, allow_empty, _names=("attraction", "attraction"))
+    attraction = validate.real_array("attraction", attraction, (None,), 0, 1)
+    return best_perm_box(attraction, attraction, value, no_click_value, max_length, method, allow_empty)
 
 
 def best_perm_box(
@@ -389,8 +388,6 @@ def best_perm_box(
     method: str = "greedy",
     allow_empty: bool = False,
     fallback: str = "box",
-    *,
-    _names: tuple[str, str] = ("lower", "upper"),
 ) -> BestList:
     """Return the list with the largest value when attraction may be anything between `lower` and `upper`: the optimistic list.
 
@@ -415,9 +412,9 @@ def best_perm_box(
     ValueError, TypeError
         If an argument is out of range or of a wrong shape; the message names it.
     """
-    lower = validate.real_array(_names[0], lower, (None,), 0, 1)
+    lower = validate.real_array("lower", lower, (None,), 0, 1)
     n_items = lower.shape[0]
-    upper = validate.real_array(_names[1], upper, (n_items,), 0, 1)
+    upper = validate.real_array("upper", upper, (n_items,), 0, 1)
     value = validate.real_array("value", value, (n_items,))
     no_click = validate.real_array("no_click_value", no_click_value, ())[()]
     longest = min(validate.integer("max_length", max_length, 1), n_items)

@@ -90,7 +90,7 @@ def flatten_kernel(q: Any, P: Any, r: Any, lists: Any, P_A: Any, R_A: Any) -> No
     S, N = q.shape
     for s in range(S):
         for row in range(lists.shape[0]):
-            examined = 1 + 0 * q[s, 0]
+            examined = 1
             P_A[s, row] = 0
             R_A[s, row] = 0
             for i in range(list_length(lists[row]) + 1):

@@ -236,9 +236,11 @@ def _broken_in_expectation(proofs: Sequence[Proof]) -> list[tuple[str, str]]:
         for i, line in enumerate(lines[:-1]):
             if line.holds != "in expectation":
                 continue
-            difference = np.array([(p.chains[name][i].value - p.chains[name][i + 1].value)[-1] for p in proofs]).reshape(len(proofs), -1)
+            last = np.array([(p.chains[name][i].value - p.chains[name][i + 1].value)[-1] for p in proofs])
             assert line.difference is not None
-            low, high = (np.broadcast_to(np.asarray(side, dtype=float).reshape(-1)[-1:], difference.shape[1:]) for side in line.difference)
+            ends_given = (np.asarray(side, dtype=float) for side in line.difference)
+            low, high = (np.broadcast_to(side[-1] if side.ndim else side, last.shape[1:]).ravel() for side in ends_given)
+            difference = last.reshape(len(proofs), -1)
             for sign in (1, -1) if line.equality else (1,):
                 ends = (low, high) if sign == 1 else (-high, -low)
                 if any(statistics.mean_exceeds(sign * difference[:, j], 0.0, ends[0][j], ends[1][j]) for j in range(difference.shape[1])):

@@ -55,7 +55,7 @@ def mean_exceeds(values: Sequence[float] | np.ndarray, limit: float, low: float,
     Hoeffding's inequality in its Kullback-Leibler form (1963, Theorem 1): ``exp(-n kl(mean, limit))`` on the scaled range.
     """
     _count()
-    if not low <= limit <= high:
+    if not low <= limit < high:
         return limit < low
     mean = (float(np.mean(values)) - low) / (high - low)
     return mean > (limit - low) / (high - low) and len(values) * kl(mean, (limit - low) / (high - low)) > -math.log(LEVEL)

@@ -9,7 +9,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from theoryrl.testing.mutants import Check, Kills, Mutant
 
 MOST = 1000
-"""Regret tests that a session may collect, and statistical checks that it may perform: at level 1e-9 a false alarm stays below 1e-6."""
+"""Regret tests that a session may collect, and statistical checks that it may perform: at level 1e-9 each, a false alarm has probability at most 1e-6."""
 
 THEOREM, MUTANT, CHECKS = "theoryrl theorem", "theoryrl mutant", "theoryrl statistical checks"
+SESSION = "theoryrl session"
 COLOURS = {"not violated": "green", "violated": "red", "vacuous": "yellow", "not applicable": "yellow"}
 
 
@@ -38,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "regret: certifies a theorem or hunts a mutant at full scale; runs with --regret-check")
-    config.pluginmanager.register(Session(config), Session.__name__)
+    config.pluginmanager.register(Session(config), SESSION)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def hunted(request: pytest.FixtureRequest) -> Callable[[Mutant, Mapping[str, Che
 
     def hunted(mutant: Mutant, checks: Mapping[str, Check]) -> Kills:
         kills = hunt(mutant, checks)
-        record = {"paper": mutant.paper, "id": mutant.id, "description": mutant.description}
+        record: dict[str, Any] = {"paper": mutant.paper, "id": mutant.id, "description": mutant.description}
         record |= {"expected_killers": list(mutant.killers), "killed_by": list(kills.killed_by), "seeds": kills.seeds}
         _session(request).record(request.node, MUTANT, record)
         if kills.survived:
@@ -105,6 +106,7 @@ class Session:
         self.path = None if self.is_worker else _report_path(config)
         self.properties: dict[str, Sequence[tuple[str, Any]]] = {}
         self.failed: set[str] = set()
+        self.report: dict[str, Any] | None = None
         self.left_out = 0
         self.counted = _performed()
 
@@ -113,13 +115,8 @@ class Session:
         item.user_properties.append((kind, record))
         self.properties[item.nodeid] = item.user_properties
 
-    @property
-    def statistical_checks(self) -> int:
-        """Number performed in all tests so far."""
-        return sum(self._recorded(CHECKS))
-
-    def _recorded(self, kind: str) -> Iterator[Any]:
-        return (value for properties in self.properties.values() for name, value in properties if name == kind)
+    def _recorded(self, kind: str) -> list[Any]:
+        return [value for properties in self.properties.values() for name, value in properties if name == kind]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -137,12 +134,20 @@ class Session:
         """Keep the regret tests or the others, after -k and -m have chosen."""
         kept = [item for item in items if (item.get_closest_marker("regret") is not None) == self.check]
         left_out = [item for item in items if (item.get_closest_marker("regret") is not None) != self.check]
-        if self.check and len(kept) > MOST:
-            raise pytest.UsageError(f"collected {len(kept)} regret tests; more than {MOST} would make a false alarm likelier than the report says")
+        if not self.is_worker:
+            self._refuse_too_many(len(kept))
         if left_out:
             self.left_out = len(left_out)
             items[:] = kept
             self.config.hook.pytest_deselected(items=left_out)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        self._refuse_too_many(len(ids))
+
+    def _refuse_too_many(self, collected: int) -> None:
+        if self.check and collected > MOST:
+            raise pytest.UsageError(f"collected {collected} regret tests, more than {MOST}: each may perform statistical checks, whose levels add up")
 
     def pytest_report_collectionfinish(self) -> str | None:
         return f"{self.left_out} regret tests are left out: run them with --regret-check" if self.left_out and not self.check else None
@@ -162,49 +167,48 @@ class Session:
             self.failed.add(report.nodeid)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self.is_worker:
+        """Make the report, write it if asked to, also after Ctrl-C."""
+        if self.is_worker or exitstatus == pytest.ExitCode.USAGE_ERROR or not (self.path or any(map(self._recorded, (THEOREM, MUTANT, CHECKS)))):
             return
-        if self.statistical_checks > MOST and exitstatus == pytest.ExitCode.OK:
+        from theoryrl.experiments import report
+        from theoryrl.proofs import statistics
+
+        checks = sum(self._recorded(CHECKS))
+        commit, modified = _commit(self.config.rootpath)
+        self.report = report.make_report(
+            self._recorded(THEOREM), self._recorded(MUTANT), level=statistics.LEVEL, statistical_checks=checks, commit=commit, modified=modified,
+            seed_offset=self.seed, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED, failed=self.failed,
+        )  # fmt: skip
+        if self.path is not None:
+            report.write(self.path, self.report)
+        if checks > MOST and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if self.path is not None and exitstatus != pytest.ExitCode.USAGE_ERROR:
-            from theoryrl.experiments import report
-            from theoryrl.proofs import statistics
 
-            commit, modified = _commit(self.config.rootpath)
-            interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-            made = report.make_report(
-                self._recorded(THEOREM), self._recorded(MUTANT), level=statistics.LEVEL, statistical_checks=self.statistical_checks,
-                commit=commit, modified=modified, seed_offset=self.seed, interrupted=interrupted, failed=sorted(self.failed),
-            )  # fmt: skip
-            report.write(self.path, made)
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.report is None:
+            return
         write, section = terminalreporter.write_line, terminalreporter.section
-        if theorems := list(self._recorded(THEOREM)):
+        if theorems := self.report["theorems"]:
             section("theorems")
             for text, verdict in _theorem_table(theorems):
-                write(text, **({COLOURS[verdict]: True} if verdict else {"bold": True}))
-        if mutants := list(self._recorded(MUTANT)):
+                write(text, **{COLOURS[verdict]: True} if verdict else {})
+        if mutants := self.report["mutants"]:
             section("mutants")
             for text, survived in _mutant_table(mutants):
                 write(text, red=survived)
-        checks = self.statistical_checks
-        if checks or self.path:
-            section("regret")
-        if checks:
-            from theoryrl.proofs.statistics import LEVEL
-
-            write(f"{checks} statistical checks x level {LEVEL:g}: a false alarm has probability at most {checks * LEVEL:.2g}")
+        checks, level = self.report["statistical_checks"], self.report["level"]
+        section("regret checks")
+        write(f"{checks} statistical checks x level {level:g}: a false alarm has probability at most {checks * level:.2g}")
         if checks > MOST:
             write(f"ERROR: {checks} statistical checks were performed, more than {MOST}: use fewer, or more sure steps", red=True)
         if self.seed:
             write(self._seed_advice())
-        if self.path is not None and exitstatus != pytest.ExitCode.USAGE_ERROR:
+        if self.path is not None:
             write(f"report: {self.path} and {self.path.with_suffix('.json').name}")
 
 
 def _session(request: pytest.FixtureRequest) -> Session:
-    session = request.config.pluginmanager.get_plugin(Session.__name__)
+    session = request.config.pluginmanager.get_plugin(SESSION)
     assert isinstance(session, Session)
     return session
 

@@ -13,8 +13,10 @@ import linecache
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 from theoryrl import jit
 
@@ -67,7 +69,9 @@ class World:
             del self._modules[name]
             raise
         if name == "theoryrl.jit":
-            module_.__dict__.update(COMPILED=self._compiled, CACHED=False, reuse=_unchanged_kernel, records=jit.records)
+            module_.__dict__.update(COMPILED=self._compiled, CACHED=False, records=jit.records)
+        if self._compiled:
+            _share_unchanged_kernels(module_)
         if parent:
             setattr(self._modules[parent], child, module_)
         return module_
@@ -122,25 +126,43 @@ def _source(name: str) -> tuple[str, str, bool]:
         return file.read(), spec.origin, spec.submodule_search_locations is not None
 
 
-def _unchanged_kernel(function: Callable[..., Any]) -> Any:
-    """Return the original's compiled twin of `function` if both do the same, else None."""
-    twin = getattr(sys.modules.get(function.__module__), function.__name__, None)
-    pure = getattr(twin, "py_func", None)
-    return twin if pure is not None and _fingerprint(pure) == _fingerprint(function) else None
+def _share_unchanged_kernels(module: types.ModuleType) -> None:
+    """Put the original's compiled kernels in the place of those of a world's module that do the same.
+
+    This waits until the module is complete, because a kernel may use what is defined further down.
+    """
+    for name, ours in list(vars(module).items()):
+        twin = getattr(sys.modules[module.__name__], name, None)
+        if hasattr(ours, "py_func") and hasattr(twin, "py_func") and ours is not twin and _meaning(ours) == _meaning(twin):
+            setattr(module, name, twin)
 
 
-def _fingerprint(function: Callable[..., Any]) -> Any:
-    """What `function` computes, as a nested tuple: its code, and the values of the globals that it reads."""
-    code = function.__code__
-    used = []
-    for name in code.co_names:
-        value = function.__globals__.get(name)
-        if hasattr(value, "py_func"):
-            used.append((name, _fingerprint(value.py_func)))
-        elif isinstance(value, types.ModuleType):
-            used.append((name, value.__name__))
-        else:
-            used.append((name, repr(value)))
-    constants = tuple(c for c in code.co_consts if not isinstance(c, types.CodeType) and not isinstance(c, str))
-    nested = tuple(c.co_code for c in code.co_consts if isinstance(c, types.CodeType))
-    return code.co_code, repr(constants), nested, code.co_names, code.co_varnames, tuple(used)
+def _meaning(value: Any, names: tuple[str, ...] = (), above: tuple[Any, ...] = ()) -> Any:
+    """What a kernel, or a value that a kernel reads, computes: a nested tuple without addresses.
+
+    `names` are those that the reader uses, which may be attributes of a module; `above` are the functions around it.
+    """
+    function = getattr(value, "py_func", None)
+    if function in above:
+        return "recursion"
+    if function is not None:
+        used = _names(function.__code__)
+        read = tuple((name, _meaning(function.__globals__.get(name), used, (*above, function))) for name in used)
+        return repr(value.targetoptions), function.__defaults__, _code(function.__code__, function.__doc__), read
+    if isinstance(value, types.ModuleType):
+        ours = names if value.__name__.partition(".")[0] in PACKAGES else ()
+        return value.__name__, tuple(_meaning(getattr(value, name), names, above) for name in ours if hasattr(value, name))
+    if isinstance(value, types.FunctionType):
+        return value.__qualname__  # plain Python, which a kernel cannot call
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    return repr(value)
+
+
+def _code(code: types.CodeType, doc: str | None) -> Any:
+    constants = tuple(_code(c, None) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts if doc is None or c != doc)
+    return code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars
+
+
+def _names(code: types.CodeType) -> tuple[str, ...]:
+    return code.co_names + tuple(name for c in code.co_consts if isinstance(c, types.CodeType) for name in _names(c))
