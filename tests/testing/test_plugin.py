@@ -122,11 +122,11 @@ def test_certificates_and_mutants(package: pytest.Pytester):
     result.stdout.fnmatch_lines([
         "*event E: 8 of 8 seeds failed*",
         "mutant toys M10 (a half) survived T1, T2",
-        "violated *toys *false *2,000 *8 *EpsilonGreedy(epsilon=0.2) *bandit(.9, .5, .4)",
         "not applicable *- *toys *2 *",
         "  assumption fails: two arms: 3 arms",
-        "SURVIVED *toys *M10 *T1 T2 *-",
+        "violated *toys *false *2,000 *8 *EpsilonGreedy(epsilon=0.2) *bandit(.9, .5, .4)",
         "killed *toys *M2 *T1 T2 *T1 T2 *3",
+        "SURVIVED *toys *M10 *T1 T2 *-",
         "4 statistical checks x level 1e-09: *4e-09",
         "report: *out.html and out.json",
     ])  # fmt: skip

@@ -183,7 +183,9 @@ def plot_proof(proof: Proof, ax: Any = None) -> Any:
             ax.text(1.01, i + 1, reason, transform=ax.get_yaxis_transform(), va="center", fontsize=8, color="#333333")
         for i, value in enumerate(values):
             if np.isfinite(value):
-                ax.annotate(f"{value:.4g}", (value, i), (4 if ends[i] == "left" else -4, 0), textcoords="offset points", ha=ends[i], va="center", fontsize=8)
+                away = 4 if ends[i] == "left" else -4
+                label = ax.annotate(f"{value:.4g}", (value, i), (away, 0), textcoords="offset points", ha=ends[i], va="center", fontsize=8)
+                label.set_bbox({"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"})
         ax.set_yticks(range(len(lines)), [_wrap(f"{line.id}  {line.label}", 34) for line in lines], fontsize=8)
         ax.set_ylim(len(lines) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)

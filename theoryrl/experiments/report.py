@@ -228,7 +228,7 @@ def _explanation(t: Record) -> str:
     if t["verdict"] == "not applicable":
         return "not applicable: " + "; ".join(f"{readable(a['name'])} <small>{escape(a['witness'])}</small>" for a in t["failing"])
     if t["verdict"] == "violated":
-        return f"violated: {t['violations']} times, counting steps and events"
+        return f"violated <small>{t['violations']} steps and events over all seeds</small>"
     level = f"no violation in {t['seeds']} seeds shows a rate of violating seeds below {number(t['failure_rate_bound'], 2)} (at 5 %)"
     return f"{t['verdict']} <small>{level}</small>"
 
@@ -294,6 +294,8 @@ def _slack(line: Record, following: Record) -> str:
     if a is None or b is None:
         return ""
     if a > 0 and b > 0:
+        if b < a * (1 - 1e-9):
+            return f'<span class="bad">✗ × {b / a:.3g}</span>'
         return f"× {b / a:,.0f}" if b / a >= 100 else f"× {b / a:.3g}"
     return f"+ {number(b - a)}" if b >= a else f"− {number(a - b)}"
 
@@ -530,7 +532,7 @@ article{border-top:1.5px solid var(--ink);padding:1.3rem 0 2rem}
 dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.7rem 2rem;margin:0 0 1.4rem}
 dt{font-size:.8rem;color:var(--soft)}
 dd{margin:0;font-size:.95rem}
-.waterfall{margin:0 0 1.6rem}
+.waterfall{margin:1.4rem 0 1.6rem}
 .line,.step{display:grid;grid-template-columns:3rem minmax(0,1fr) 6.5rem 48%;column-gap:.6rem}
 .line>span{padding:.12rem 0}
 .line .id{font-weight:600;font-size:.92rem}

@@ -168,7 +168,8 @@ class Session:
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Make the report, write it if asked to, also after Ctrl-C."""
-        if self.is_worker or exitstatus == pytest.ExitCode.USAGE_ERROR or not (self.path or any(map(self._recorded, (THEOREM, MUTANT, CHECKS)))):
+        something = self.path or self.seed or any(map(self._recorded, (THEOREM, MUTANT, CHECKS)))
+        if self.is_worker or exitstatus == pytest.ExitCode.USAGE_ERROR or not something:
             return
         from theoryrl.experiments import report
         from theoryrl.proofs import statistics
