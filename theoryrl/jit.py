@@ -21,10 +21,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def kernel(function: F) -> F:
-    """Compile `function`, without the GIL and with exact floating point: the same bits interpreted, compiled and exact."""
+    """Compile `function`, without the GIL and with exact floating point: the same bits interpreted, compiled and exact.
+
+    Numba's runtime is off (``_nrt``): a kernel that allocates does not compile, and none pays for reference counts, which
+    took most of the time of a small plan and half of the time to compile it.
+    """
     if not COMPILED:
         return function
-    compiler: Any = numba.njit(cache=CACHED, nogil=True)
+    compiler: Any = numba.njit(cache=CACHED, nogil=True, _nrt=False)
     return compiler(function)
 
 

@@ -28,6 +28,7 @@ from theoryrl.algorithms.run import Algorithm, State, Trace
 from theoryrl.estimation.bernoulli import bernstein_radius, hoeffding_radius, kl_lower, kl_upper
 from theoryrl.estimation.transitions import l1_radius
 from theoryrl.jit import kernel, record
+from theoryrl.planning.arrays import copy
 from theoryrl.planning.best_perm import BOX, DP, ENUMERATE, GREEDY, LITERAL, all_lists, box_kernel, list_length, pessimistic_list_value, workspace
 from theoryrl.planning.cascade import expectation, policy_values
 from theoryrl.problems.cascading import CascadingMDP
@@ -192,8 +193,9 @@ def make_plan(r: Any, model: Any, plan: Any, work: Any, options: Any, progress: 
     for h in range(H - 1, -1, -1):
         known = h == H - 1 or options.bonus == IGNORE
         if known:
-            w_bar[:] = r
-            w_low[:] = r
+            for s in range(S):
+                copy(r[s], w_bar[s])
+                copy(r[s], w_low[s])
         else:
             optimistic_w(r, plan.V_bar[h + 1], plan.V_low[h + 1], float(H - 1 - h), model, options, plan.bonus[h], w_bar, work.moments)
             if needs_low:
@@ -208,7 +210,7 @@ def make_plan(r: Any, model: Any, plan: Any, work: Any, options: Any, progress: 
                 plan.at_lower[h, s] = low
                 if differ(candidate, plan.lists[h, s]):
                     progress[CHANGED] = 1
-                    plan.lists[h, s] = candidate
+                    copy(candidate, plan.lists[h, s])
                     plan.lengths[h, s] = length
             if needs_low:  # line 4
                 plan.V_low[h, s] = pessimistic_list_value(
@@ -542,7 +544,7 @@ class GreedyCascade(_CascadeLearner):
 
 
 
-ListCounts = record(__name__, "ListCounts", "list_n list_reward list_next")
+ListCounts = record(__name__, "ListCounts", "list_n list_reward list_next reward_bar list_radius")
 ListPlan = record(__name__, "ListPlan", "V_bar V_pi actions lists lengths")
 
 
@@ -553,7 +555,7 @@ def play_lists(world: Any, counts: Any, plan: Any, table: Any, x: float, dimensi
     H = plan.actions.shape[0]
     for _ in range(k):
         s = world.start[progress[EPISODE] if world.start.shape[0] > 1 else 0]
-        plan_lists(counts, plan, table, x, dimension, progress)
+        plan_lists(counts, plan, table, progress)
         progress[REPLANS] += 1
         if progress[CHANGED] == 1:
             policy_values(plan.lists, plan.lengths, world.q, world.P, world.r, plan.V_pi)
@@ -563,15 +565,18 @@ def play_lists(world: Any, counts: Any, plan: Any, table: Any, x: float, dimensi
             position = browse(world.q[s], table[action], length, rng)
             clicked = table[action, position] if position < length else N
             s_next = invert(world.cumulative[s, clicked], rng.random())
-            counts.list_n[s, action] += 1
+            n = counts.list_n[s, action] + 1
+            counts.list_n[s, action] = n
             counts.list_reward[s, action] += world.r[s, clicked]
             counts.list_next[s, action, s_next] += 1
+            counts.reward_bar[s, action] = min(counts.list_reward[s, action] / n + hoeffding_radius(n, x), 1.0)
+            counts.list_radius[s, action] = l1_radius(n, dimension + x)
             s = s_next
         progress[EPISODE] += 1
 
 
 @kernel
-def plan_lists(counts: Any, plan: Any, table: Any, x: float, dimension: float, progress: Any) -> None:
+def plan_lists(counts: Any, plan: Any, table: Any, progress: Any) -> None:
     """Optimistic value iteration over whole lists: bonuses on the mean reward (capped at 1) and on the transitions (capped at H - h)."""
     H, S = plan.actions.shape
     progress[CHANGED] = 0
@@ -580,21 +585,19 @@ def plan_lists(counts: Any, plan: Any, table: Any, x: float, dimension: float, p
         for s in range(S):
             best, chosen = -1.0, 0
             for action in range(table.shape[0]):
-                n = counts.list_n[s, action]
-                value = 1.0 + cap
-                if n > 0:
+                value = counts.reward_bar[s, action]
+                if cap > 0:
                     expected = 0.0
                     for s_next in range(S):
                         expected += counts.list_next[s, action, s_next] * plan.V_bar[h + 1, s_next]
-                    value = min(counts.list_reward[s, action] / n + hoeffding_radius(n, x), 1.0)
-                    value += min(expected / n + cap * l1_radius(n, dimension + x), cap)
+                    value += min(expected / max(counts.list_n[s, action], 1) + cap * counts.list_radius[s, action], cap)
                 if value > best:
                     best, chosen = value, action
             plan.V_bar[h, s] = best
             if plan.actions[h, s] != chosen:
                 progress[CHANGED] = 1
                 plan.actions[h, s] = chosen
-                plan.lists[h, s] = table[chosen]
+                copy(table[chosen], plan.lists[h, s])
                 plan.lengths[h, s] = list_length(table[chosen])
 
 
@@ -618,7 +621,7 @@ class AdaptVI(Algorithm):
         check_problem(problem, n)
         table = all_lists(problem.n_items, problem.list_length, problem.min_length)
         S, H, L = problem.n_states, problem.horizon, len(table)
-        counts = ListCounts(np.zeros((S, L), np.int64), np.zeros((S, L)), np.zeros((S, L, S), np.int64))
+        counts = ListCounts(np.zeros((S, L), np.int64), np.zeros((S, L)), np.zeros((S, L, S), np.int64), np.ones((S, L)), np.full((S, L), UNSEEN))
         plan = ListPlan(
             np.zeros((H + 1, S)), np.zeros((H + 1, S)), np.full((H, S), -1, np.int64), np.zeros((H, S, table.shape[1]), np.int64), np.zeros((H, S), np.int64)
         )

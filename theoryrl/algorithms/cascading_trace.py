@@ -14,6 +14,7 @@ import numpy as np
 from theoryrl.estimation.bernoulli import bernoulli_deviation
 from theoryrl.estimation.transitions import bernstein_deviation, l1_deviation
 from theoryrl.jit import kernel, record
+from theoryrl.planning.arrays import copy
 from theoryrl.problems.cascading import CascadingMDP
 
 SUMS = (
@@ -90,12 +91,12 @@ def raise_to(maxima: Any, which: int, value: float) -> None:
 @kernel
 def record_plan(world: Any, model: Any, plan: Any, trace: Any, bpi: bool) -> None:
     """Compare the plan with the truth at all (h, s), and fill D (D' with `bpi`) by its exact recursion."""
-    trace.frozen_n_q[:] = trace.true_n_q
-    trace.frozen_n_p[:] = trace.true_n_p
     maxima, D = trace.maxima, trace.D
     S, N = world.q.shape
     H = plan.lists.shape[0]
     for s in range(S):
+        copy(trace.true_n_q[s], trace.frozen_n_q[s])
+        copy(trace.true_n_p[s], trace.frozen_n_p[s])
         for a in range(N):
             raise_to(maxima, INTERVAL, max(model.lower[s, a] - world.q[s, a], world.q[s, a] - model.upper[s, a]))
     for h in range(H - 1, -1, -1):
@@ -201,6 +202,6 @@ def growth(n: int, anytime: bool) -> float:
 def record_raw(episode: int, h: int, s: int, clicked: int, s_next: int, plan: Any, trace: Any) -> None:
     """Keep the raw transition."""
     trace.raw_states[episode, h] = s
-    trace.raw_lists[episode, h] = plan.lists[h, s]
+    copy(plan.lists[h, s], trace.raw_lists[episode, h])
     trace.raw_clicks[episode, h] = clicked
     trace.raw_next[episode, h] = s_next

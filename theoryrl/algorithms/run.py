@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -257,7 +258,14 @@ def iterate_runs(
     seeds = [validate.integer("seeds", seed, 0) for seed in seeds]
     validate.one_of("backend", backend, ("threads", "processes"))
     pool = joblib.Parallel(n_jobs=jobs or os.cpu_count(), backend={"threads": "threading", "processes": "loky"}[backend], return_as="generator")
-    return iter(pool(joblib.delayed(_one_run)(algorithm, problem, n, seed, checkpoints, trace) for seed in seeds))
+    found = pool(joblib.delayed(_one_run)(algorithm, problem, n, seed, checkpoints, trace) for seed in seeds)
+    try:
+        for run in found:  # not `yield from`, which would close `found` before the warning below is silenced
+            yield run
+    finally:
+        with warnings.catch_warnings():  # whoever has seen enough stops asking: joblib warns about the runs under way
+            warnings.simplefilter("ignore")
+            found.close()
 
 
 def run_many(

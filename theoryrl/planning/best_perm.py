@@ -32,6 +32,7 @@ import numpy as np
 
 from theoryrl import validate
 from theoryrl.jit import kernel
+from theoryrl.planning.arrays import copy
 
 METHODS = ("greedy", "dp", "enumerate")
 FALLBACKS = ("box", "literal")
@@ -87,33 +88,43 @@ def best_perm_greedy(u: Any, w: Any, no_click: Any, max_length: int, min_length:
     """Add, one at a time, the item that improves the best list of the items so far the most (ties: lowest index).
 
     With d_a = w_a - w_perp: choose k = argmax u_a d_a, which gains b = u_k d_k.  What is then left to gain from another
-    item a is d_a - b if w_a > w_k, and (1 - u_k) d_a otherwise.  That never grows, so that an old score is an upper bound:
-    a score (row 3 of `work`) is brought up to date only when its old value beats the best one of the pass.
+    item a is d_a - b if w_a > w_k, and (1 - u_k) d_a otherwise.  Chosen items leave the rows of `work`, which stay in
+    the order of the items; the pass that closes the gap also updates d and finds the next k.
     """
-    n = candidates(u, w, no_click, work, order)
-    if n == 0:
+    n_left = candidates(u, w, no_click, work, order)
+    if n_left == 0:
         return best_short(u, w, no_click, min_length, out)
-    length = min(max_length, n)
-    for i in range(n):
-        work[3, i] = score(work[1, i], work[0, i])
-        order[1, i] = 0
-    total = 0 * work[3, 0]
+    length = min(max_length, n_left)
+    k = 0
+    best = score(work[1, 0], work[0, 0])
+    for i in range(1, n_left):
+        s = score(work[1, i], work[0, i])
+        if s > best:
+            best, k = s, i
+    total = 0
     for position in range(length):
-        k = 0
-        best = -1 + total * 0
-        for i in range(n):
-            if work[3, i] > best:
-                for j in range(order[1, i], position):  # the items chosen since the score was computed
-                    work[0, i] = left_to_gain(work[0, i], work[2, i], order[2, j], work)
-                order[1, i] = position
-                work[3, i] = score(work[1, i], work[0, i])
-                if work[3, i] > best:
-                    best, k = work[3, i], i
-        total += best
-        work[0, k] = best
-        work[3, k] = -1
-        order[2, position] = k
+        w_k = work[2, k]
+        gain = work[1, k] * work[0, k]
+        keep = 1 - work[1, k]
+        total += gain
         insert(order[0, k], out, position, w)
+        if position + 1 == length:
+            break
+        n_left -= 1
+        gap = k
+        k = 0
+        best = -1
+        for i in range(gap):
+            work[0, i] = left_to_gain(work[0, i], work[2, i], w_k, gain, keep)
+            s = score(work[1, i], work[0, i])
+            if s > best:
+                best, k = s, i
+        for i in range(gap, n_left):
+            order[0, i], work[1, i], work[2, i] = order[0, i + 1], work[1, i + 1], work[2, i + 1]
+            work[0, i] = left_to_gain(work[0, i + 1], work[2, i], w_k, gain, keep)
+            s = score(work[1, i], work[0, i])
+            if s > best:
+                best, k = s, i
     pad(out, length)
     return no_click + total, length
 
@@ -138,9 +149,9 @@ def score(u: Any, d: Any) -> Any:
 
 
 @kernel
-def left_to_gain(d: Any, w: Any, k: int, work: Any) -> Any:
-    """Return what is left to gain from an item with d and w once candidate k, whose gain has replaced its d, is in the list."""
-    return d - work[0, k] if w > work[2, k] else (1 - work[1, k]) * d
+def left_to_gain(d: Any, w: Any, w_k: Any, gain: Any, keep: Any) -> Any:
+    """Return what is left to gain from an item once item k, of value w_k, is in the list."""
+    return d - gain if w > w_k else keep * d
 
 
 @kernel
@@ -248,8 +259,7 @@ def best_perm_enumerate(u: Any, w: Any, no_click: Any, max_length: int, min_leng
             value = list_value(lists[row], length, u, w, no_click)
             if best_row < 0 or value > best:
                 best, best_row = value, row
-    for i in range(out.shape[0]):
-        out[i] = lists[best_row, i]
+    copy(lists[best_row], out)
     return best, list_length(out)
 
 

@@ -1,0 +1,23 @@
+"""M1 to M12: each mutant is rejected by every check that the spec names for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import oracle_checks
+import pytest
+import run_checks
+from mutants import MUTANTS
+
+from theoryrl.testing.mutants import Mutant
+
+CHECKS: dict[str, Callable[[Any], None]] = {
+    name.removeprefix("check_"): check for module in (oracle_checks, run_checks) for name, check in vars(module).items() if name.startswith("check_T")
+}
+
+
+@pytest.mark.regret
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
+def test_mutant_is_killed(mutant: Mutant, hunted: Callable[..., Any]) -> None:
+    hunted(mutant, CHECKS)
