@@ -7,6 +7,7 @@ time, the least of some repetitions.
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cascading_numpy import cascading_vi
-from benchmarks.measure import cpu_seconds, exponent, in_subprocess, machine, table
+from benchmarks.measure import cpu_seconds, exponent, in_subprocess, machine, short, table
 from envs_synthetic.cascading import random_cascade
 from theoryrl.algorithms import CascadingVI
 from theoryrl.jit import kernel
@@ -24,7 +25,7 @@ from theoryrl.planning.cascade import expectation
 from theoryrl.testing.world import world
 
 ORACLES = {"greedy": GREEDY, "dp (BestPerm)": DP, "enumeration": ENUMERATE}
-MOST_LISTS = {"quick": 1_000, "full": 500_000}
+MOST_LISTS = {"quick": 1_000, "full": 1_100_000}
 SIZES = {"n_states": 10, "n_items": 20, "list_length": 3, "horizon": 5, "seed": 0}
 LEARNER = "S = 10, N = 20, m = 3, H = 5"
 
@@ -48,12 +49,15 @@ def call_oracle(times: int, oracle: int, u: Any, w: Any, max_length: int, lists:
     return total
 
 
+list_table = functools.cache(all_lists)
+
+
 def oracle_seconds(oracle: int, n_items: int, max_length: int, budget: float, seed: int) -> float:
     """Return the time of one call on 64 instances, uniform on [0, 1]: the least of five batches of `budget` seconds."""
     rng = np.random.default_rng(seed)
     u, w = rng.random((64, n_items)), rng.random((64, n_items))
     longest = min(max_length, n_items)
-    lists = all_lists(n_items, longest) if oracle == ENUMERATE else np.zeros((0, longest), np.int64)
+    lists = list_table(n_items, longest) if oracle == ENUMERATE else np.zeros((0, longest), np.int64)
     arguments = (oracle, u, w, longest, lists, *workspace(n_items, longest), np.full(longest, -1, np.int64))
 
     def seconds(times: int, repetitions: int) -> float:
@@ -76,8 +80,8 @@ def feasible(oracle: int, n_items: int, max_length: int, scale: str) -> bool:
 def oracles(scale: str) -> None:
     """BestPerm: three exact oracles against N and against m, with the fitted growth over instances drawn anew."""
     draws, budget = {"quick": (2, 2e-4), "full": (5, 2e-2)}[scale]
-    many_items = {"quick": [10, 40], "full": [10, 20, 40, 100, 200, 400, 1000]}[scale]
-    many_lengths = {"quick": [1, 3], "full": [1, 2, 3, 4, 5, 7, 10]}[scale]
+    many_items = {"quick": [8, 10, 40], "full": [10, 20, 40, 100, 200, 400, 1000]}[scale]
+    many_lengths = {"quick": [1, 2, 3], "full": [1, 2, 3, 4, 5, 7, 10]}[scale]
     for title, symbol, sizes, shape in (
         ("m = 3, against N", "N", many_items, lambda size: (size, 3)),
         ("N = 10, against m", "m", many_lengths, lambda size: (10, size)),
@@ -90,9 +94,9 @@ def oracles(scale: str) -> None:
         greedy = np.median(took["greedy"], axis=0)
         rows = []
         for label, seconds in took.items():
-            cells = [f"{1e6 * t:.3g} (×{t / g:.3g})" for t, g in zip(np.median(seconds, axis=0), greedy, strict=False)]
+            cells = [f"{short(1e6 * t)} (×{short(t / g)})" for t, g in zip(np.median(seconds, axis=0), greedy, strict=False)]
             last = slice(-4, None)
-            grows = exponent(sizes[: seconds.shape[1]][last], seconds[:, last]) if seconds.shape[1] > 1 else "-"
+            grows = exponent(sizes[: seconds.shape[1]][last], seconds[:, last]) if seconds.shape[1] > 2 else "-"
             rows.append([label, *cells, *["-"] * (len(sizes) - len(cells)), grows])
         header = ["", *(f"{symbol} = {size}" for size in sizes), f"power of {symbol}, last 4 [95 %]"]
         table(f"one call of BestPerm, {title}: microseconds (times greedy), median over {draws} draws of 64 instances", header, rows)
@@ -101,7 +105,7 @@ def oracles(scale: str) -> None:
 @section
 def learner(scale: str) -> None:
     """CascadingVI with exact regret, on one core: against the uncompiled world and plain NumPy with the same bits, and its variants."""
-    few, n, repetitions = {"quick": (20, 500, 1), "full": (2_000, 200_000, 5)}[scale]
+    few, n, repetitions = {"quick": (20, 500, 1), "full": (2_000, 100_000, 4)}[scale]
     problem = random_cascade(**SIZES)
 
     def run(episodes: int, trace: bool = False, **options: Any) -> Callable[[], Any]:
@@ -127,23 +131,19 @@ def learner(scale: str) -> None:
     table(f"the same {few:,} episodes of CascadingVI, {LEARNER}, regret {regrets[0]!r} in all three", ["", "episodes/s", "time"], rows)
 
     lines = {
-        "every episode": run(n),
-        "every episode, oracle 'bestperm'": run(n, oracle="bestperm"),
-        "every episode, variant 'explicit-kl'": run(n, variant="explicit-kl"),
-        "every episode, variant 'paper'": run(n, variant="paper"),
-        "every episode, traced": run(max(n // 10, 1), trace=True),
-        "rare switching (geometric, eta = .25)": run(10 * n, replan="geometric"),
-        "rare switching, traced": run(n, replan="geometric", trace=True),
+        "every episode": (run(n), n),
+        "every episode, oracle 'bestperm'": (run(n, oracle="bestperm"), n),
+        "every episode, variant 'explicit-kl'": (run(n, variant="explicit-kl"), n),
+        "every episode, variant 'paper'": (run(n, variant="paper"), n),
+        "every episode, traced": (run(n // 10, trace=True), n // 10),
+        "rare switching (geometric, eta = .25)": (run(10 * n, replan="geometric"), 10 * n),
+        "rare switching, traced": (run(n, replan="geometric", trace=True), n),
     }
-    rows = []
-    for label, work in lines.items():
-        episodes = work().steps
-        rate = episodes / cpu_seconds(work, repetitions)
-        rows.append([label, f"{episodes:,}", f"{rate:,.0f}"])
-    first = float(rows[0][2].replace(",", ""))
-    rows = [[*row, f"×{float(row[2].replace(',', '')) / first:.3g}"] for row in rows]
+    seconds = {label: cpu_seconds(work, repetitions) / episodes for label, (work, episodes) in lines.items()}
+    episode = seconds["every episode"]
+    rows = [[label, f"{episodes:,}", f"{1 / seconds[label]:,.0f}", f"×{episode / seconds[label]:.3g}"] for label, (_, episodes) in lines.items()]
     table(f"CascadingVI, {LEARNER}, exact regret included", ["replanning", "episodes", "episodes/s", "rate"], rows)
-    limit(scale, 1 / first)
+    limit(scale, episode)
 
 
 @kernel
@@ -174,7 +174,7 @@ def limit(scale: str, episode: float) -> None:
     ]
     table("what an episode must cost, kernels alone and inputs in cache", ["", "microseconds", "of an episode"], rows)
     achieved = flops / products
-    print(f"  the products run at {achieved / 1e9:.2g} Gflop/s; BLAS reaches {peak / 1e9:.3g} on 256 x 256 matrices with all its threads, ×{peak / achieved:.2g}")
+    print(f"  the products run at {achieved / 1e9:.2g} Gflop/s; BLAS, all threads, 256 x 256 matrices: {peak / 1e9:.3g}, ×{peak / achieved:.2g}")
 
 
 def _wall(work: Callable[[], object]) -> float:
@@ -188,12 +188,13 @@ def memory(scale: str) -> None:
     """Peak memory of a process that runs CascadingVI with rare switching: it must not grow with the number of episodes."""
     horizons = {"quick": (1_000, 10_000), "full": (100_000, 10_000_000)}[scale]
     script = """
-import resource
+from benchmarks.measure import peak_mebibytes
 from envs_synthetic.cascading import random_cascade
 from theoryrl.algorithms import CascadingVI
 run = CascadingVI(replan="geometric").run(random_cascade(**{sizes}), {n}, seed=0)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, run.seconds)
+print(peak_mebibytes(), run.seconds)
 """
+    in_subprocess(script.format(sizes=SIZES, n=1))  # compiles, which takes memory
     peaks, rows = [], []
     for n in horizons:
         mebibytes, seconds = in_subprocess(script.format(sizes=SIZES, n=n))
@@ -224,7 +225,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the sections that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cascading", description=__doc__.partition("\n")[0])
     parser.add_argument("sections", metavar="SECTION", nargs="*", help=f"default: all ({', '.join(SECTIONS)})")
-    parser.add_argument("--scale", choices=("quick", "full"), default="full", help="quick only shows that everything runs (default: full, about two minutes)")
+    parser.add_argument("--scale", choices=("quick", "full"), default="full", help="quick only shows that all of it runs (default: full, some two minutes)")
     arguments = parser.parse_args(argv)
     if unknown := set(arguments.sections) - set(SECTIONS):
         parser.error(f"unknown section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")

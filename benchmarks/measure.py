@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -34,6 +35,11 @@ def exponent(sizes: Sequence[int], seconds: np.ndarray) -> str:
     return f"{slopes.mean():.2f} [{low:.2f}, {high:.2f}]"
 
 
+def short(number: float) -> str:
+    """Return a positive number with three digits, or without decimals."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows in columns: the first to the left, the others to the right."""
     cells = [list(header), *([str(cell) for cell in row] for row in rows)]
@@ -47,6 +53,20 @@ def in_subprocess(script: str) -> list[float]:
     """Run `script` in a Python of its own and return the numbers that it prints."""
     done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, text=True, check=True)
     return [float(word) for word in done.stdout.split()]
+
+
+def peak_mebibytes() -> float:
+    """Return the peak resident memory of this process.
+
+    Linux's getrusage would count the memory of the process that forked this one, too.
+    """
+    try:
+        status = Path("/proc/self/status").read_text("utf-8")
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    (kibibytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(kibibytes) / 2**10
 
 
 def machine() -> str:

@@ -92,6 +92,8 @@ def cascading_bandit(n_items: int, list_length: int = 2, good: float = 0.5, othe
     Every click pays 1, so V* = 1 - (1 - good)^2 = .75 with the default arguments.  The family is that of Kveton et al.,
     "Cascading Bandits" (ICML 2015).
     """
+    good, other = validate.real("good", good, 0, 1), validate.real("other", other, 0, 1)
+    list_length = validate.integer("list_length", list_length, 1)
     return _bandit(
         _call("cascading_bandit", n_items=n_items, list_length=list_length, good=good, other=other, n_good=n_good),
         n_items, list_length, good, other, n_good,
@@ -104,13 +106,15 @@ def low_click_bandit(n_items: int = 10, list_length: int = 3, base: float = 0.02
     At such rates q (1 - q) is far below 1/4, so confidence intervals that know the variance gain most.  With the default
     arguments V* = 1 - .96 * .98^2 = .078016.
     """
+    base, list_length = validate.real("base", base, 0, 1), validate.integer("list_length", list_length, 1)
+    gap = validate.real("gap", gap, -base, 1 - base)
     return _bandit(_call("low_click_bandit", n_items=n_items, list_length=list_length, base=base, gap=gap), n_items, list_length, base + gap, base, 1)
 
 
 def _bandit(name: str, n_items: int, list_length: int, good: float, other: float, n_good: int) -> CascadingMDP:
     n_items = validate.integer("n_items", n_items, 1)
     n_good = validate.integer("n_good", n_good, 0, n_items)
-    attraction = np.full((1, n_items), other)
+    attraction = np.full((1, n_items), other, dtype=float)
     attraction[0, n_items - n_good :] = good
     reward = np.append(np.ones(n_items), 0)[None]
     return CascadingMDP(attraction, np.ones((1, n_items + 1, 1)), reward, horizon=1, max_length=list_length, name=name)

@@ -28,8 +28,8 @@ def kernel(function: F) -> F:
     """
     if not COMPILED:
         return function
-    compiler: Any = numba.njit(cache=CACHED, nogil=True, _nrt=False)
-    return compiler(function)
+    compiler: Any = numba.njit
+    return compiler(cache=CACHED, nogil=True, _nrt=False)(function)
 
 
 def sweep(function: F) -> F:
@@ -42,4 +42,4 @@ def sweep(function: F) -> F:
 
 def record(module: str, name: str, fields: str) -> Any:
     """Return the named tuple type `name` of `module` in which a kernel takes its arrays; all worlds share it, and so their unchanged kernels."""
-    return records.setdefault((module, name), namedtuple(name, fields, module=module))  # type: ignore[misc]
+    return records.setdefault((module, name), namedtuple(name, fields, module=module))

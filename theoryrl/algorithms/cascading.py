@@ -305,10 +305,9 @@ class _CascadeLearner(Algorithm):
         options = self._options(problem, int(state["horizon"]))
         if trace == "raw":
             tracing.allocate_raw(problem, state)
-        records = (kind(*(state[field] for field in kind._fields)) for kind in (Counts, Model, Plan))
-        return play(
-            known_world(problem), *records, scratch(problem, options), options, tracing.bundle(state), state["progress"], state["cumulative_regret"], state["rng"], k, bool(trace), trace == "raw"
-        )
+        counts, model, plan, record = (kind(*(state[field] for field in kind._fields)) for kind in (Counts, Model, Plan, tracing.Record))
+        work, progress, regret = scratch(problem, options), state["progress"], state["cumulative_regret"]
+        return play(known_world(problem), counts, model, plan, work, options, record, progress, regret, state["rng"], k, bool(trace), trace == "raw")
 
     def measure(self, problem: CascadingMDP, state: State, trace: Trace) -> dict[str, Any]:
         """Return regret, replans and the values of the last plan at the last start state; with a trace, all that the proof needs."""
@@ -631,9 +630,9 @@ class AdaptVI(Algorithm):
     def advance(self, problem: CascadingMDP, state: State, k: int, trace: Trace) -> int:
         """Play `k` episodes."""
         x = math.log(4 * problem.n_states * len(state["table"]) * int(state["horizon"]) * problem.horizon / self.delta)
-        records = (kind(*(state[field] for field in kind._fields)) for kind in (ListCounts, ListPlan))
+        counts, plan = (kind(*(state[field] for field in kind._fields)) for kind in (ListCounts, ListPlan))
         dimension = problem.n_states * math.log(2)
-        play_lists(known_world(problem), *records, state["table"], x, dimension, state["progress"], state["cumulative_regret"], state["rng"], k)
+        play_lists(known_world(problem), counts, plan, state["table"], x, dimension, state["progress"], state["cumulative_regret"], state["rng"], k)
         return k
 
     def measure(self, problem: CascadingMDP, state: State, trace: Trace) -> dict[str, Any]:

@@ -71,11 +71,6 @@ def allocate_raw(problem: CascadingMDP, state: dict[str, Any]) -> None:
             state[name] = np.full((n, *state[name].shape[1:]), -1, np.int64)
 
 
-def bundle(state: dict[str, Any]) -> Any:
-    """Return the record that the kernels take."""
-    return Record(*(state[field] for field in Record._fields))
-
-
 def measure(state: dict[str, Any]) -> dict[str, Any]:
     """Return the sums and maxima by name."""
     return dict(zip(SUMS, state["sums"], strict=True)) | dict(zip(MAXIMA, state["maxima"], strict=True))
@@ -160,7 +155,6 @@ def close_episode(trace: Any) -> None:
 @kernel
 def record_step(h: int, s: int, clicked: int, s_next: int, world: Any, model: Any, plan: Any, trace: Any, bpi: bool) -> None:
     """Count the raw outcome, add its widths at the counts frozen at the last plan, and note the deviations of its pairs."""
-    N = world.q.shape[1]
     to_go = plan.lists.shape[0] - h  # H_h = H - h + 1, with h counted from one
     sums = trace.sums
     for i in range(plan.lengths[h, s]):

@@ -96,7 +96,7 @@ class Algorithm(abc.ABC):
         TypeError, ValueError
             On a bad argument, before any work starts.
         """
-        n = validate.integer("n", n, 1)
+        n = validate.integer("n", n, 1, 2**53)
         seed = validate.integer("seed", seed, 0)
         if trace not in (False, True, "raw"):
             raise ValueError(f"trace: expected False, True or 'raw', got {trace!r}")
@@ -260,7 +260,7 @@ def iterate_runs(
     pool = joblib.Parallel(n_jobs=jobs or os.cpu_count(), backend={"threads": "threading", "processes": "loky"}[backend], return_as="generator")
     found = pool(joblib.delayed(_one_run)(algorithm, problem, n, seed, checkpoints, trace) for seed in seeds)
     try:
-        for run in found:  # not `yield from`, which would close `found` before the warning below is silenced
+        for run in found:  # noqa: UP028  (`yield from` would close `found` before the warning below is silenced)
             yield run
     finally:
         with warnings.catch_warnings():  # whoever has seen enough stops asking: joblib warns about the runs under way

@@ -38,7 +38,7 @@ def save(file: str | os.PathLike[str], value: Any) -> None:
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_encode(value, "run", arrays))
     with atomic(path) as temporary, open(temporary, "wb") as handle:
-        np.savez(handle, json=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
+        np.savez(handle, **{"json": np.frombuffer(text.encode(), dtype=np.uint8)}, **arrays)  # type: ignore[arg-type]
         handle.flush()
         os.fsync(handle.fileno())
 
@@ -106,6 +106,6 @@ def _decode(code: Any, arrays: dict[str, np.ndarray]) -> Any:
     kind: Any = importlib.import_module(module)
     for part in name.split("."):
         kind = getattr(kind, part)
-    if not dataclasses.is_dataclass(kind):
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise ValueError(f"{module}.{name} is not a dataclass")
     return kind(**{key: _decode(item, arrays) for key, item in code["fields"].items()})

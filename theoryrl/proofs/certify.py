@@ -164,7 +164,7 @@ def certify(
     -----
     Ctrl-C keeps the seeds that had finished, if there are any.
     """
-    n = validate.integer("n", n, 1)
+    n = validate.integer("n", n, 1, 2**53)
     seeds = [validate.integer("seeds", seed, 0) for seed in seeds]
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds: expected at least one seed and no repetition, got {seeds}")
@@ -250,7 +250,8 @@ def _broken_in_expectation(proofs: Sequence[Proof]) -> list[tuple[str, str]]:
 
 def _at_entry(value: np.ndarray, lines: Any, entry: tuple[int, ...]) -> np.ndarray:
     shape = np.broadcast_shapes(*(line.value.shape for line in lines))
-    return np.broadcast_to(value.reshape(value.shape + (1,) * (len(shape) - value.ndim)), shape)[(slice(None), *entry)]
+    index: Any = (slice(None), *entry)
+    return np.broadcast_to(value.reshape(value.shape + (1,) * (len(shape) - value.ndim)), shape)[index]
 
 
 def _closest(proofs: Sequence[Proof], name: str) -> tuple[int, ...]:
