@@ -86,7 +86,7 @@ def regret(scale: str) -> Drawing:
 @figure
 def growth_in_items(scale: str) -> Drawing:
     """Figure 2: regret against the number of items, for CascadingVI and for lists as actions."""
-    n, seeds = {"quick": (100_000, 4), "full": (200_000, 20)}[scale]
+    n, seeds = 200_000, {"quick": 4, "full": 20}[scale]
     sizes = np.array([4, 8, 16, 32])
     looks: dict[str, tuple[Algorithm, str, dict[str, Any]]] = {
         "CascadingVI (explicit-kl)": (CascadingVI(variant="explicit-kl"), ACCENT, {"marker": "o"}),
@@ -188,7 +188,7 @@ def oracles(scale: str) -> Drawing:
 @figure
 def values(scale: str) -> Drawing:
     """Figure 4: optimistic and pessimistic values close in on the optimal value and on that of the policy."""
-    n, seeds = {"quick": (50_000, 6), "full": (100_000, 100)}[scale]
+    n, seeds = 100_000, {"quick": 6, "full": 100}[scale]
     fig = Figure(figsize=(11, 4.2))
     axes = fig.subplots(1, 2)
     instances = (hidden_gem(), myopic_trap())
@@ -293,7 +293,7 @@ def bpi(scale: str) -> Drawing:
 @figure
 def q_bonus(scale: str) -> Drawing:
     """Figure 7: intervals of q that know the variance pay at small click rates."""
-    n, seeds = {"quick": (100_000, 6), "full": (500_000, 30)}[scale]
+    n, seeds = {"quick": (200_000, 6), "full": (500_000, 30)}[scale]
     looks: dict[str, tuple[Algorithm, str, str]] = {
         "Hoeffding (CascadingVIBonus)": (CascadingVIBonus(), MUTED[3][0], "-."),
         "Bernstein (explicit)": (CascadingVI(), ACCENT, "-"),
@@ -361,7 +361,7 @@ def _nonvacuous(theorem: Any, algorithm: CascadingVI, S: int, N: int, H: int) ->
 @figure
 def ratings(scale: str) -> Drawing:
     """The paper's setting on synthetic ratings: regret of all learners, and what an episode costs."""
-    n, seeds = {"quick": (2_000, 2), "full": (100_000, 5)}[scale]
+    n, seeds = {"quick": (1_500, 2), "full": (100_000, 5)}[scale]
     delta = 0.005
     learners: dict[str, Algorithm] = {
         "CascadingVI (explicit-kl)": CascadingVI(delta, variant="explicit-kl"),

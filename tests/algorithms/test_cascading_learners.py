@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from envs_synthetic.cascading import cascading_bandit, hidden_gem, myopic_trap, noclick_trap, random_cascade
 from theoryrl.algorithms import (
@@ -26,6 +25,7 @@ from theoryrl.algorithms import (
 )
 from theoryrl.planning import best_perm_box
 from theoryrl.problems import CascadingMDP
+from theoryrl.testing.strategies import cascading_mdps
 from theoryrl.testing.world import world
 
 LEARNERS = [
@@ -106,24 +106,16 @@ def test_uncompiled_world_has_the_same_bits(learner: Algorithm) -> None:
         assert np.array_equal(curve, theirs[name]), name
 
 
-@settings(deadline=None, max_examples=40, derandomize=True)
-@given(
-    S=st.integers(1, 3),
-    N=st.integers(1, 4),
-    m=st.integers(1, 6),
-    H=st.integers(1, 3),
-    empty=st.booleans(),
-    certain=st.sampled_from([0.0, 0.5, 1.0]),
-    absorbing=st.booleans(),
-)
-def test_any_instance_runs(S: int, N: int, m: int, H: int, empty: bool, certain: float, absorbing: bool) -> None:
-    """Ties, zeros, ones, absorbing states, one state, one item, lists longer than the pool: values stay in [0, H], regret is not negative."""
-    law = np.eye(S)[:, None, :].repeat(N + 1, axis=1) if absorbing else np.full((S, N + 1, S), 1 / S)
-    problem = CascadingMDP(np.full((S, N), certain), law, np.tile(np.linspace(1, 0, N + 1), (S, 1)), H, m, allow_empty=empty)
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(cascading_mdps())
+def test_any_instance_runs(problem: CascadingMDP) -> None:
+    """Values stay in [0, H], no policy beats V*, and the bookkeeping adds up, whatever the instance."""
     for learner in (CascadingVI(), CascadingVI(variant="paper", replan="geometric"), CascadingBPI(epsilon=0.5), AdaptVI(), GreedyCascade()):
         run = learner.run(problem, 30, seed=1, trace=True)
         assert run.regret[-1] >= -1e-9
-        assert np.all(run.state["V_bar"] <= H + 1e-9) and np.all(run.state["V_bar"] >= -1e-9)
+        assert np.all(run.state["V_bar"] <= problem.horizon + 1e-9) and np.all(run.state["V_bar"] >= -1e-9)
+        if "n_p" in run.state:
+            assert run.state["n_p"].sum() == run.steps * problem.horizon
 
 
 def test_oracles_agree_on_the_value_of_the_same_plan() -> None:

@@ -81,7 +81,7 @@ def play(
             s_next = invert(world.cumulative[s, clicked], rng.random())
             transit(counts, model, progress, s, clicked, s_next)
             if traced:
-                tracing.record_step(h, s, clicked, s_next, world, model, plan, trace, options.anytime)
+                tracing.record_step(h, s, clicked, s_next, world, plan, trace, options.anytime)
                 if raw:
                     tracing.record_raw(progress[EPISODE], h, s, clicked, s_next, plan, trace)
             s = s_next

@@ -15,6 +15,7 @@ from theoryrl.estimation.bernoulli import bernoulli_deviation
 from theoryrl.estimation.transitions import bernstein_deviation, l1_deviation
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import copy
+from theoryrl.planning.cascade import backup
 from theoryrl.problems.cascading import CascadingMDP
 
 SUMS = (
@@ -47,7 +48,7 @@ MAXIMA = (
 Record = record(
     __name__,
     "Record",
-    "sums maxima D true_n_q true_clicks true_n_p true_n_next frozen_n_q frozen_n_p realised raw_states raw_lists raw_clicks raw_next",
+    "sums maxima D q_widths p_widths true_n_q true_clicks true_n_p true_n_next frozen_n_q frozen_n_p realised raw_states raw_lists raw_clicks raw_next",
 )
 
 
@@ -55,7 +56,7 @@ def start(problem: CascadingMDP) -> dict[str, Any]:
     """Return the part of the state that a trace fills."""
     S, N, H, m = problem.n_states, problem.n_items, problem.horizon, problem.list_length
     return Record(
-        sums=np.zeros(len(SUMS)), maxima=np.full(len(MAXIMA), -np.inf), D=np.zeros((H + 1, S)),
+        sums=np.zeros(len(SUMS)), maxima=np.full(len(MAXIMA), -np.inf), D=np.zeros((H + 1, S)), q_widths=np.zeros((H, S, m)), p_widths=np.zeros((H, S, N + 1)),
         true_n_q=np.zeros((S, N), np.int64), true_clicks=np.zeros((S, N), np.int64), true_n_p=np.zeros((S, N + 1), np.int64),
         true_n_next=np.zeros((S, N + 1, S), np.int64), frozen_n_q=np.zeros((S, N), np.int64), frozen_n_p=np.zeros((S, N + 1), np.int64),
         realised=np.zeros(1), raw_states=np.zeros((0, H), np.int64), raw_lists=np.zeros((0, H, m), np.int64),
@@ -85,8 +86,8 @@ def raise_to(maxima: Any, which: int, value: float) -> None:
 
 @kernel
 def record_plan(world: Any, model: Any, plan: Any, trace: Any, bpi: bool) -> None:
-    """Compare the plan with the truth at all (h, s), and fill D (D' with `bpi`) by its exact recursion."""
-    maxima, D = trace.maxima, trace.D
+    """Compare the plan with the truth at all (h, s), and fill the widths and D (D' with `bpi`) by its exact recursion."""
+    maxima, D, q_widths, p_widths = trace.maxima, trace.D, trace.q_widths, trace.p_widths
     S, N = world.q.shape
     H = plan.lists.shape[0]
     for s in range(S):
@@ -95,46 +96,25 @@ def record_plan(world: Any, model: Any, plan: Any, trace: Any, bpi: bool) -> Non
         for a in range(N):
             raise_to(maxima, INTERVAL, max(model.lower[s, a] - world.q[s, a], world.q[s, a] - model.upper[s, a]))
     for h in range(H - 1, -1, -1):
+        cap = float(H - 1 - h)
         for s in range(S):
+            for a in range(N + 1):  # b + beta (3 beta with `bpi`), both capped at H - h; beta is the L1 bonus
+                beta = min(cap * model.radius[s * (N + 1) + a], cap)
+                p_widths[h, s, a] = 3 * beta if bpi else plan.bonus[h, s * (N + 1) + a] + beta
+            for i in range(plan.lengths[h, s]):  # H_h |u~ - q|, u~ the end that the oracle used (plus H_h |u^- - q| with `bpi`)
+                a = plan.lists[h, s, i]
+                error = abs((model.lower[s, a] if plan.at_lower[h, s] else model.upper[s, a]) - world.q[s, a])
+                if bpi:
+                    error += abs(plan.u_low[h, s, i] - world.q[s, a])
+                q_widths[h, s, i] = (cap + 1) * error
+            D[h, s] = backup(world.P, p_widths[h], D[h + 1], s, N)
+            for i in range(plan.lengths[h, s] - 1, -1, -1):
+                a = plan.lists[h, s, i]
+                D[h, s] = q_widths[h, s, i] + world.q[s, a] * backup(world.P, p_widths[h], D[h + 1], s, a) + (1 - world.q[s, a]) * D[h, s]
             raise_to(maxima, OPTIMISM, world.V_star[h, s] - plan.V_bar[h, s])
             raise_to(maxima, PESSIMISM, plan.V_low[h, s] - world.V_star[h, s])
             raise_to(maxima, CERTIFIED, plan.V_low[h, s] - plan.V_pi[h, s])
-            D[h, s] = width_ahead(h, s, N, world, model, plan, D[h + 1], bpi)
-            for i in range(plan.lengths[h, s] - 1, -1, -1):
-                a = plan.lists[h, s, i]
-                ahead = width_ahead(h, s, a, world, model, plan, D[h + 1], bpi)
-                D[h, s] = q_width(h, s, i, world, model, plan, bpi) + world.q[s, a] * ahead + (1 - world.q[s, a]) * D[h, s]
-            gap = plan.V_bar[h, s] - (plan.V_low[h, s] if bpi else plan.V_pi[h, s])
-            raise_to(maxima, DECOMPOSITION, gap - D[h, s])
-
-
-@kernel
-def q_width(h: int, s: int, i: int, world: Any, model: Any, plan: Any, bpi: bool) -> float:
-    """Return H_h |u~ - q| of position i, u~ the end of the interval that the oracle used (plus H_h |u^- - q| with `bpi`)."""
-    a = plan.lists[h, s, i]
-    used = model.lower[s, a] if plan.at_lower[h, s] else model.upper[s, a]
-    error = abs(used - world.q[s, a])
-    if bpi:
-        error += abs(plan.u_low[h, s, i] - world.q[s, a])
-    return (plan.lists.shape[0] - h) * error
-
-
-@kernel
-def p_width(h: int, s: int, a: int, model: Any, plan: Any, bpi: bool) -> float:
-    """Return b_h + beta_h (3 beta_h with `bpi`), both capped at H - h; beta is the L1 bonus."""
-    width = model.p_hat.shape[1] // model.p_hat.shape[0]
-    cap = float(plan.lists.shape[0] - 1 - h)
-    beta = min(cap * model.radius[s * width + a], cap)
-    return 3 * beta if bpi else plan.bonus[h, s * width + a] + beta
-
-
-@kernel
-def width_ahead(h: int, s: int, a: int, world: Any, model: Any, plan: Any, D_next: Any, bpi: bool) -> float:
-    """Return the p-width at (s, a) plus the expected D after it, under the true law."""
-    total = p_width(h, s, a, model, plan, bpi)
-    for s_next in range(D_next.shape[0]):
-        total += world.P[s, a, s_next] * D_next[s_next]
-    return total
+            raise_to(maxima, DECOMPOSITION, plan.V_bar[h, s] - (plan.V_low[h, s] if bpi else plan.V_pi[h, s]) - D[h, s])
 
 
 @kernel
@@ -153,14 +133,14 @@ def close_episode(trace: Any) -> None:
 
 
 @kernel
-def record_step(h: int, s: int, clicked: int, s_next: int, world: Any, model: Any, plan: Any, trace: Any, bpi: bool) -> None:
+def record_step(h: int, s: int, clicked: int, s_next: int, world: Any, plan: Any, trace: Any, bpi: bool) -> None:
     """Count the raw outcome, add its widths at the counts frozen at the last plan, and note the deviations of its pairs."""
     to_go = plan.lists.shape[0] - h  # H_h = H - h + 1, with h counted from one
     sums = trace.sums
     for i in range(plan.lengths[h, s]):
         a = plan.lists[h, s, i]
         n = max(trace.frozen_n_q[s, a], 1)
-        trace.realised[0] += q_width(h, s, i, world, model, plan, bpi)
+        trace.realised[0] += trace.q_widths[h, s, i]
         sums[ROOT_Q] += to_go * math.sqrt(world.q[s, a] / n)
         sums[OVER_N] += to_go / n
         sums[CLICK_MASS] += to_go * to_go * world.q[s, a]
@@ -173,7 +153,7 @@ def record_step(h: int, s: int, clicked: int, s_next: int, world: Any, model: An
         if a == clicked:
             break
     n = max(trace.frozen_n_p[s, clicked], 1)
-    trace.realised[0] += p_width(h, s, clicked, model, plan, bpi)
+    trace.realised[0] += trace.p_widths[h, s, clicked]
     sums[TRANSITION_ROOT] += (to_go - 1) / math.sqrt(n)
     sums[TRANSITION_OVER_N] += (to_go - 1) / n
     trace.true_n_p[s, clicked] += 1

@@ -217,10 +217,14 @@ def _regret_assumptions(algorithm: CascadingVI, problem: CascadingMDP, n: int) -
     ]
 
 
-def _good_event(run: Run, widths: Widths, log_term: float, bernstein: bool) -> Event:
-    names = ("q_deviation", "l1_deviation", "bernstein_deviation")[: 3 if bernstein else 2]
-    held = all(float(run[name][-1]) <= log_term for name in names)
-    return Event("E", widths.delta / 2, held, "every estimate is within its radius of the truth, at every sample size")
+def _events(run: Run, delta: float, good: float, log_term: float, deviations: Sequence[str]) -> list[Event]:
+    """Return the good event, which held if no deviation ever needed more than `log_term`, and the two supermartingale events."""
+    held = all(float(run[name][-1]) <= log_term for name in deviations)
+    return [
+        Event("E", good, held, "every estimate is within its radius of the truth, at every sample size"),
+        Event("F1", delta / 4, None, "expected widths are bounded by realised ones, for all k"),
+        Event("F2", delta / 4, None, "the click mass is bounded by one click a step, for all k"),
+    ]
 
 
 def _excess_chains(run: Run, widths: Widths, names: dict[str, tuple[str, str]]) -> dict[str, list[Line]]:
@@ -239,12 +243,13 @@ def _excess_chains(run: Run, widths: Widths, names: dict[str, tuple[str, str]]) 
     paper="cascading",
     name="Theorem A (regret)",
     source=SOURCE.format(1),
-    statement=r"""P(Regret(K) <= Phi(D_K, B)) >= 1 - delta, where
-Phi(D, B) = min_{y>0} (y D + B ln(4/delta)) / (1 - e^{-y}),  B = sum_h [m H_h + 2 (H - h)],  H_h = H - h + 1,
-D_K = c1 sqrt(x) min{t1, t2} + c2 x H kappa Lambda_q + P_K,  x = ln(2 [2 S N + S (N+1) (3H-2)] K H / delta),
-t1 = sqrt(Phi(K W_2, H^2) kappa Lambda_q),  t2 = H sqrt(kappa) (2 sqrt(S N m K H) + S N H),
-Lambda_q = S N (2 + ln^+(m K H / (S N)) + H),  W_2 = sum_h H_h^2,
-P_K = (H-1) sqrt(2 kappa (S ln 2 + x)) (2 sqrt(S (N+1) K (H-1)) + S (N+1) H).""",
+    statement=r"""With probability at least $1 - \delta$, $\mathrm{Regret}(K) \le \Phi(D_K, B)$, where
+$\Phi(D, B) = \min_{y > 0} \frac{y D + B \ln(4 / \delta)}{1 - e^{-y}}$, $B = \sum_h [\bar m H_h + 2 (H - h)]$, $H_h = H - h + 1$,
+$D_K = c_1 \sqrt{x} \min\{t_1, t_2\} + c_2 x H \kappa \Lambda_q + P_K$, $x = \ln\frac{2 [2 S N + S (N + 1) (3 H - 2)] K H}{\delta}$,
+$t_1 = \sqrt{\Phi(K W_2, H^2) \kappa \Lambda_q}$, $t_2 = H \sqrt{\kappa} (2 \sqrt{S N \bar m K H} + S N H)$, $W_2 = \sum_h H_h^2$,
+$\Lambda_q = S N (2 + \ln^+\frac{\bar m K H}{S N} + H)$, $P_K = (H - 1) \sqrt{2 \kappa (S \ln 2 + x)} (2 \sqrt{S (N + 1) K (H - 1)} + S (N + 1) H)$,
+$(c_1, c_2) = (2 \sqrt{2}, 2 \sqrt{2} + 2)$ for `explicit`, $(2 \sqrt{2}, 3 \sqrt{2})$ for `explicit-kl`; for `paper`, $(4, 14)$ and
+$P_K = (H - 1) \{(3 \sqrt{x} + \sqrt{(S \ln 2 + x) / 2}) \sqrt{\kappa} (2 \sqrt{S (N + 1) K (H - 1)} + S (N + 1) H) + 5 x \kappa \Lambda_p\}$.""",
     assumptions=_regret_assumptions,
     bound=lambda algorithm, problem, n, k: regret_widths(algorithm, problem, n).bound(k),
     trivial=largest_regret,
@@ -270,11 +275,7 @@ def theorem_a(run: Run) -> Proof:
         ]
         excesses["certified"] = ("certificate_excess", "largest V_low - V^pi")
     chains |= _excess_chains(run, widths, excesses)
-    events = [
-        _good_event(run, widths, widths.x, bernstein=True),
-        Event("F1", widths.delta / 4, None, "expected widths are bounded by realised ones, for all k"),
-        Event("F2", widths.delta / 4, None, "the click mass is bounded by one click a step, for all k"),
-    ]
+    events = _events(run, widths.delta, widths.delta / 2, widths.x, ("q_deviation", "l1_deviation", "bernstein_deviation"))
     return Proof(chains, events, largest_regret(run.problem, run.checkpoints))  # type: ignore[arg-type]
 
 
@@ -284,9 +285,10 @@ def theorem_a(run: Run) -> Proof:
     paper="cascading",
     name="Theorem B (best policy identification)",
     source=SOURCE.format(2),
-    statement=r"""P(V^pi_hat_1(s_1) >= V*_1(s_1) - epsilon, and tau <= K_0) >= 1 - delta, where K_0 = min{K : Phi(D'_K, B') <= K epsilon},
-D'_K = 4 sqrt(2 x) min(t1, t2) + 6 sqrt(2) x H kappa Lambda_q + 3 (H-1) sqrt(kappa (S ln 2 + x) / 2) (2 sqrt(S (N+1) K (H-1)) + S (N+1) H),
-x = x(K H),  x(n) = ln(8 S (N+1) n (n+1) / delta),  B' = sum_h [2 m H_h + 3 (H - h)]; Phi, t1, t2, Lambda_q as in Theorem A.""",
+    statement=r"""With probability at least $1 - \delta$, $V^{\hat\pi}_1(s_1) \ge V^*_1(s_1) - \varepsilon$ and
+$\tau \le K_0 = \min\{K : \Phi(D'_K, B') \le K \varepsilon\}$, where $D'_K = 4 \sqrt{2 x} \min\{t_1, t_2\} + 6 \sqrt{2} x H \kappa \Lambda_q + P'_K$,
+$P'_K = 3 (H - 1) \sqrt{\kappa (S \ln 2 + x) / 2} (2 \sqrt{S (N + 1) K (H - 1)} + S (N + 1) H)$,
+$x = x(K H)$, $x(n) = \ln\frac{8 S (N + 1) n (n + 1)}{\delta}$, $B' = \sum_h [2 \bar m H_h + 3 (H - h)]$; $\Phi$, $t_1$, $t_2$, $\Lambda_q$ as in Theorem A.""",
 )
 def theorem_b(run: Run) -> Proof:
     """While the rule has not fired every episode has a gap above epsilon, and the gaps sum to at most Phi."""
@@ -321,9 +323,4 @@ def theorem_b(run: Run) -> Proof:
         },
     )
     base = math.log(8 * widths.S * (widths.N + 1) / algorithm.delta)  # deviations are net of the growth ln(n (n + 1))
-    events = [
-        _good_event(run, widths, base, bernstein=False),
-        Event("F1", widths.delta / 4, None, "expected widths are bounded by realised ones, for all k"),
-        Event("F2", widths.delta / 4, None, "the click mass is bounded by one click a step, for all k"),
-    ]
-    return Proof(chains, events)
+    return Proof(chains, _events(run, widths.delta, 3 * widths.delta / 8, base, ("q_deviation", "l1_deviation")))
