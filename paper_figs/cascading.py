@@ -86,7 +86,7 @@ def regret(scale: str) -> Drawing:
 @figure
 def growth_in_items(scale: str) -> Drawing:
     """Figure 2: regret against the number of items, for CascadingVI and for lists as actions."""
-    n, seeds = 200_000, {"quick": 4, "full": 20}[scale]
+    n, seeds = 200_000, {"quick": 5, "full": 20}[scale]
     sizes = np.array([4, 8, 16, 32])
     looks: dict[str, tuple[Algorithm, str, dict[str, Any]]] = {
         "CascadingVI (explicit-kl)": (CascadingVI(variant="explicit-kl"), ACCENT, {"marker": "o"}),
@@ -188,7 +188,7 @@ def oracles(scale: str) -> Drawing:
 @figure
 def values(scale: str) -> Drawing:
     """Figure 4: optimistic and pessimistic values close in on the optimal value and on that of the policy."""
-    n, seeds = 100_000, {"quick": 6, "full": 100}[scale]
+    n, seeds = 100_000, {"quick": 20, "full": 100}[scale]
     fig = Figure(figsize=(11, 4.2))
     axes = fig.subplots(1, 2)
     instances = (hidden_gem(), myopic_trap())
@@ -215,7 +215,7 @@ def values(scale: str) -> Drawing:
 @figure
 def noclick(scale: str) -> Drawing:
     """Figure 5: where no click is the best that can happen, the literal rule of BestPerm is not optimistic."""
-    n, seeds = {"quick": 30_000, "full": 1_000_000}[scale], 20
+    n, seeds = {"quick": 100_000, "full": 1_000_000}[scale], 20
     traps: list[tuple[float, ...]] = [(0.3, 0.25), (0.25, 0.3, 0.2, 0.4, 0.22)]
     if scale == "full":
         traps += [(0.3, 0.27), (0.5, 0.45, 0.4, 0.35, 0.3)]
@@ -293,7 +293,7 @@ def bpi(scale: str) -> Drawing:
 @figure
 def q_bonus(scale: str) -> Drawing:
     """Figure 7: intervals of q that know the variance pay at small click rates."""
-    n, seeds = {"quick": (200_000, 6), "full": (500_000, 30)}[scale]
+    n, seeds = {"quick": (200_000, 10), "full": (500_000, 30)}[scale]
     looks: dict[str, tuple[Algorithm, str, str]] = {
         "Hoeffding (CascadingVIBonus)": (CascadingVIBonus(), MUTED[3][0], "-."),
         "Bernstein (explicit)": (CascadingVI(), ACCENT, "-"),

@@ -16,6 +16,7 @@ import numpy as np
 
 from theoryrl.algorithms import store
 from theoryrl.algorithms.run import Run
+from theoryrl.experiments.report import number
 from theoryrl.proofs import statistics
 from theoryrl.proofs.theorem import Line, Proof, theorem_for
 
@@ -69,6 +70,8 @@ def style() -> Iterator[None]:
     }
     with mpl.rc_context(look):
         yield
+        interactive = mpl.is_interactive()
+    mpl.interactive(interactive)  # a notebook's backend turns it on when the first figure is made, and the context would turn it off
 
 
 def plot_run(run: Run, ax: Any = None) -> Any:
@@ -184,7 +187,7 @@ def plot_proof(proof: Proof, ax: Any = None) -> Any:
         for i, value in enumerate(values):
             if np.isfinite(value):
                 away = 4 if ends[i] == "left" else -4
-                label = ax.annotate(f"{value:.4g}", (value, i), (away, 0), textcoords="offset points", ha=ends[i], va="center", fontsize=8)
+                label = ax.annotate(number(value), (value, i), (away, 0), textcoords="offset points", ha=ends[i], va="center", fontsize=8, zorder=6)
                 label.set_bbox({"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"})
         ax.set_yticks(range(len(lines)), [_wrap(f"{line.id}  {line.label}", 34) for line in lines], fontsize=8)
         ax.set_ylim(len(lines) - 0.4, -0.6)
@@ -332,7 +335,7 @@ def _waterfall_legend(ax: Any, used: Mapping[str, str], proof: Proof, right: flo
         trivial = float(np.max(np.asarray(proof.trivial, dtype=float)[-1]))
         if trivial > right:
             ax.set_xlim(right=1.5 * trivial)
-        handles.append(ax.axvline(trivial, color=TRIVIAL, linestyle=":", label=f"largest possible first line: {trivial:.4g}"))
+        handles.append(ax.axvline(trivial, color=TRIVIAL, linestyle=":", label=f"largest possible first line: {number(float(trivial))}"))
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), borderaxespad=3.0, ncols=4)
 
 
