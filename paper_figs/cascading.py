@@ -248,10 +248,10 @@ def noclick(scale: str) -> Drawing:
         fig,
         f"""CascadingVI(delta=0.05), variant 'explicit', on noclick_trap(qs) (S = 3, H = 2, m = 1), K = {n:,}, one line for each of {seeds} seeds. In
         the start state every click leads to a dead state, so that no item is worth more than no click (J = 0), and yet a list must be shown. The
-        literal rule of the paper then takes the best single item at the upper ends of q, fallback='literal'; the box oracle (derived here) takes
-        the lower ends. Above: regret; a seed is linear if its growth exponent over the last decade is above .9. Below: how far any optimistic
-        value, at any step, state and plan so far, fell short of V* (0: optimism held). Seeds of {seeds}: {"; ".join(stuck)}. Where the literal rule
-        does not lock in it does not explore the start state, so that its regret is smaller there.""",
+        paper's rule for that case, as far as it could be read (literal: fallback='literal'), takes the best single item at the upper ends of q; the
+        box oracle (derived here, the default) takes the lower ends. Above: regret; a seed is linear if its growth exponent over the last decade is
+        above .9. Below: how far any optimistic value, at any step, state and plan so far, fell short of V* (0: optimism held). Seeds of {seeds}:
+        {"; ".join(stuck)}. Where the literal rule does not lock in it does not explore the start state, so that its regret is smaller there.""",
     )
 
 
@@ -396,12 +396,13 @@ def ratings(scale: str) -> Drawing:
     return _drawing(
         fig,
         f"""The setting of the paper's experiments (S = 20 users, H = 3, m = 3, N = 10, 15, 20, 25) with K = {n:,} (the paper: 100,000) and delta =
-        {delta}. Synthetic ratings stand in for MovieLens (from_ratings(n_items=N), seed 0: rank 4, mean 3.3, noise .5, half stars); no number of
-        the paper is reproduced. First four panels: regret, {BAND.format(seeds)}. Last panel: wall time of an episode, planning included, measured
-        on the machine that drew the figure. CascadingVI-Oracle enumerates the 820 to 14,425 lists at every plan. On the same estimates its value is
-        that of CascadingVI; its regret is larger because unseen items tie (all attract surely), where enumeration shows the shortest list, one
-        item, and the greedy oracle three. Intervals and bonuses are ours ('explicit-kl', Hoeffding for CascadingVI-Bonus, those of AdaptVI); greedy
-        has no bonuses, myopic ignores transitions. The explicit regret bound is vacuous at this K.""",
+        {delta} (recalled). Synthetic ratings stand in for MovieLens (from_ratings(n_items=N), seed 0: rank 4, mean 3.3, noise .5, half stars); no number of
+        the paper is reproduced. First four panels: regret, {BAND.format(seeds)}; CascadingVI-Bonus starts out under myopic. Last panel: wall
+        time of an episode, planning included, measured on the machine that drew the figure. CascadingVI-Oracle enumerates the 820 to 14,425 lists
+        at every plan. On the same estimates its value is that of CascadingVI; its regret is larger because unseen items tie (all attract surely),
+        where enumeration shows the shortest list, one item, and the greedy oracle three. Intervals and bonuses are ours ('explicit-kl', Hoeffding
+        for CascadingVI-Bonus, those of AdaptVI); greedy has no bonuses, myopic ignores transitions. The explicit regret bound is vacuous at this
+        K.""",
     )
 
 

@@ -23,3 +23,9 @@ if __name__ == "__main__":
     print(numba_cache())
 else:
     os.environ.setdefault("NUMBA_CACHE_DIR", str(numba_cache()))  # before numba is imported; workers and subprocesses inherit it
+
+    import hypothesis
+
+    # The first call of a kernel compiles it: no deadline.  The same draws every time: a failure is the change's.
+    hypothesis.settings.register_profile("theoryrl", deadline=None, derandomize=True)
+    hypothesis.settings.load_profile("theoryrl")

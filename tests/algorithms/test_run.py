@@ -276,7 +276,7 @@ def test_a_problem_with_a_callable_refuses_to_be_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"n": 0}, ValueError, r"n: expected an integer in \[1, inf\], got 0"),
+        ({"n": 0}, ValueError, r"n: expected an integer in \[1, 9007199254740992\], got 0"),
         ({"n": 1.5}, ValueError, "n: expected an integer, got 1.5"),
         ({"n": float("nan")}, ValueError, "n: expected an integer, got nan"),
         ({"n": "ten"}, TypeError, "n: expected an integer, got str 'ten'"),
