@@ -19,7 +19,7 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	$(CACHED) $(BIN)/pytest -n 2
 	mkdir -p build
-	$(CACHED) $(BIN)/pytest -n 2 --regret-check --regret-report=build/regret.html
+	$(CACHED) $(BIN)/pytest -n 2 --dist loadgroup --regret-check --regret-report=build/regret.html
 	! grep -rq --include='*.py' 'mark\.fault' tests || $(CACHED) $(BIN)/pytest -m fault
 
 # The lower bounds of setup.cfg, installed exactly, in a venv of their own.

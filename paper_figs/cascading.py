@@ -361,7 +361,7 @@ def _nonvacuous(theorem: Any, algorithm: CascadingVI, S: int, N: int, H: int) ->
 @figure
 def ratings(scale: str) -> Drawing:
     """The paper's setting on synthetic ratings: regret of all learners, and what an episode costs."""
-    n, seeds = {"quick": (1_500, 2), "full": (100_000, 5)}[scale]
+    n, seeds = {"quick": (2_000, 2), "full": (100_000, 5)}[scale]
     delta = 0.005
     learners: dict[str, Algorithm] = {
         "CascadingVI (explicit-kl)": CascadingVI(delta, variant="explicit-kl"),

@@ -251,7 +251,7 @@ def test_certify_verdicts(algorithm: str, problem: str, code: int, verdict: str,
     assert main(["certify", algorithm, problem, "-n", "1e3", "--seeds", "3"]) == code
     out, err = capsys.readouterr()
     assert f"\nverdict: {verdict}" in out and "n = 1,000, 3 seeds" in out
-    assert err == ""
+    assert err.strip() == ""  # older versions of rich end a silent progress bar with an empty line
 
 
 @pytest.mark.usefixtures("coins")

@@ -585,11 +585,13 @@ def plan_lists(counts: Any, plan: Any, table: Any, progress: Any) -> None:
             best, chosen = -1.0, 0
             for action in range(table.shape[0]):
                 value = counts.reward_bar[s, action]
-                if cap > 0:
+                if counts.list_n[s, action] == 0:
+                    value += cap
+                elif cap > 0:
                     expected = 0.0
                     for s_next in range(S):
                         expected += counts.list_next[s, action, s_next] * plan.V_bar[h + 1, s_next]
-                    value += min(expected / max(counts.list_n[s, action], 1) + cap * counts.list_radius[s, action], cap)
+                    value += min(expected / counts.list_n[s, action] + cap * counts.list_radius[s, action], cap)
                 if value > best:
                     best, chosen = value, action
             plan.V_bar[h, s] = best
