@@ -8,7 +8,7 @@ import importlib
 import json
 import os
 import platform
-import tempfile
+import secrets
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,10 @@ def load(file: str | os.PathLike[str]) -> Any:
 @contextlib.contextmanager
 def atomic(path: Path) -> Any:
     """Give a temporary path beside `path` that replaces it on success and vanishes on failure."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    temporary.open("xb").close()  # with the permissions that the user's other files have
     try:
-        yield Path(temporary)
+        yield temporary
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
