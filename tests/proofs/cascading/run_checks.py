@@ -21,6 +21,7 @@ from theoryrl.testing.mutants import each_seed
 
 World = Callable[[str], Any]
 VARIANTS: tuple[dict[str, Any], ...] = ({"variant": "explicit"}, {"variant": "explicit-kl"}, {"variant": "paper", "log_term": "explicit"})
+FIRST_SEED = 0  # the session's seed under --regret-vary-seed
 DELTA = 0.05
 ABSOLUTE = 1e-9
 TRAPS = ((0.3, 0.25), (0.3, 0.27))
@@ -34,9 +35,10 @@ def instance(world: World, name: str, *arguments: Any, **named: Any) -> Any:
     return getattr(world("envs_synthetic.cascading"), name)(*arguments, **named)
 
 
-def runs(world: World, algorithm: Any, problem: Any, n: int, seeds: Any, **options: Any) -> Iterator[Any]:
+def runs(world: World, algorithm: Any, problem: Any, n: int, seeds: int, **options: Any) -> Iterator[Any]:
     """Runs one after the other, as far as they are asked for: pytest-xdist has the other cores."""
-    return world("theoryrl.algorithms.run").iterate_runs(algorithm, problem, n, seeds=seeds, jobs=1, **options)
+    chosen = range(FIRST_SEED, FIRST_SEED + seeds)
+    return world("theoryrl.algorithms.run").iterate_runs(algorithm, problem, n, seeds=chosen, jobs=1, **options)
 
 
 def prove(world: World, run: Any) -> Any:
@@ -87,14 +89,14 @@ def _traced(world: World) -> Iterator[Any]:
     """K = 2e4 and 5 seeds on the traps, where the literal rule shows itself late."""
     for problem, options in itertools.product(problems(world), VARIANTS):
         trap = problem.name.startswith("noclick_trap")
-        yield from runs(world, vi(world, **options), problem, 20_000 if trap else 4_000, range(5 if trap else 2), trace=True)
+        yield from runs(world, vi(world, **options), problem, 20_000 if trap else 4_000, 5 if trap else 2, trace=True)
 
 
 def check_T10(world: World) -> None:
     """Counts come from examined items only: recounted from the raw outcomes, exactly."""
     for problem in (instance(world, "random_cascade", 3, 4, 3, 3, 1), instance(world, "cascading_bandit", 4), instance(world, "myopic_trap")):
         K = 200
-        run = vi(world).run(problem, K, seed=0, trace="raw")
+        run = vi(world).run(problem, K, seed=FIRST_SEED, trace="raw")
         state, N, H = run.state, problem.n_items, problem.horizon
         n_q, clicks = np.zeros_like(state["n_q"]), np.zeros_like(state["clicks"])
         n_next = np.zeros_like(state["n_next"])
@@ -119,7 +121,7 @@ def check_T11(world: World) -> None:
     for problem, options in itertools.product((instance(world, "hidden_gem"), instance(world, "cascading_bandit", 4)), VARIANTS):
         failed = [
             not (run["interval_excess"][-1] <= 0 and run["l1_deviation"][-1] <= x_of(run) and run["bernstein_deviation"][-1] <= x_of(run))
-            for run in runs(world, vi(world, **options), problem, 2_000, range(20), trace=True)
+            for run in runs(world, vi(world, **options), problem, 2_000, 20, trace=True)
         ]
         assert not statistics.too_many_failures(sum(failed), len(failed), DELTA / 2), f"{sum(failed)} of {len(failed)} seeds left an interval: {problem!r}"
 
@@ -155,7 +157,7 @@ def check_T14(world: World) -> None:
 
     over_runs(traced(world), one)
     for n, options in itertools.product((1, 10, 100, 1000), VARIANTS):
-        state = vi(world, **options).run(instance(world, "hidden_gem"), n, seed=3, trace=True).state
+        state = vi(world, **options).run(instance(world, "hidden_gem"), n, seed=FIRST_SEED + 3, trace=True).state
         assert abs(state["D"][1, 0] - (state["V_bar"][1, 0] - state["V_pi"][1, 0])) <= ABSOLUTE
 
 
@@ -165,7 +167,7 @@ def over_runs(found: Iterator[Any], one: Callable[[Any], None]) -> None:
         try:
             one(run)
         except AssertionError as error:
-            error.seeds = run.seed + 1  # type: ignore[attr-defined]
+            error.seeds = run.seed - FIRST_SEED + 1  # type: ignore[attr-defined]
             raise
 
 
@@ -202,13 +204,13 @@ def check_T16(world: World) -> None:
             proof = prove(world, run)
             assert not all(proof.held.values()), f"{run} exceeds {bound} although all events held"
 
-    over_runs(runs(world, vi(world), problem, K, range(100)), one)
+    over_runs(runs(world, vi(world), problem, K, 100), one)
 
 
 def check_T17(world: World) -> None:
     """Sublinear: the log-log slope of the last decade is below .6, every variant, on myopic_trap and hidden_gem."""
     for problem, options in itertools.product((instance(world, "myopic_trap"), instance(world, "hidden_gem")), VARIANTS):
-        found = list(runs(world, vi(world, **options), problem, 200_000, range(10)))
+        found = list(runs(world, vi(world, **options), problem, 200_000, 10))
         slopes = statistics.growth_exponents(found[0].checkpoints, np.array([run.regret for run in found]))
         if statistics.grows_faster(slopes, 0.6):
             error = AssertionError(f"slopes {slopes} on {problem!r}, {options}")
@@ -218,7 +220,7 @@ def check_T17(world: World) -> None:
 
 def check_T18(world: World) -> None:
     """Regret per bad item within a factor 1.6 over N = 4..32 at a fixed gap; a learner with whole lists as actions has ten times more."""
-    seeds, K = range(10), 200_000
+    seeds, K = 10, 200_000
     per_item, ratios = {}, {}
     for N in (4, 8, 16, 32):
         problem = instance(world, "cascading_bandit", N)
@@ -238,7 +240,7 @@ def check_T18(world: World) -> None:
 def check_T20(world: World) -> None:
     """Rare switching plans at most 1 + (2 S N + S) (1 + log_{1+eta}(K H)) times."""
     for problem, eta, K in itertools.product(problems(world)[2:], (0.1, 0.5, 1.0), (1, 50, 3_000)):
-        run = vi(world, replan="geometric", eta=eta).run(problem, K, seed=0)
+        run = vi(world, replan="geometric", eta=eta).run(problem, K, seed=FIRST_SEED)
         S, N = problem.n_states, problem.n_items
         assert run["replans"][-1] <= 1 + (2 * S * N + S) * (1 + math.log(K * problem.horizon, 1 + eta))
         if K > 50:
@@ -280,7 +282,7 @@ def check_T19(world: World) -> None:
         most = world("theoryrl.proofs.cascading").bpi_bound(algorithm, problem)
         failed = [
             not (run.stopped and run.steps <= most and problem.optimal_value - run["policy_value"][-1] <= epsilon)
-            for run in runs(world, algorithm, problem, most, range(20), checkpoints=[1])
+            for run in runs(world, algorithm, problem, most, 20, checkpoints=[1])
         ]
         assert not statistics.too_many_failures(sum(failed), len(failed), DELTA), f"{sum(failed)} of {len(failed)} seeds failed on {problem!r}"
 
@@ -296,7 +298,7 @@ def check_T23(world: World) -> None:
     total = 0
     for problem, options, eta, K in itertools.product([*problems(world)[1:], tiny, longer], VARIANTS, (0, 0.5), (1, 7, 20_000)):
         algorithm = vi(world, **options, **({"replan": "geometric", "eta": eta} if eta else {}))
-        proof = theorem.proof(algorithm.run(problem, K, seed=K, trace=True))
+        proof = theorem.proof(algorithm.run(problem, K, seed=FIRST_SEED + K, trace=True))
         assert not proof.violations, f"{problem!r} {algorithm} K={K}: {proof.violations[0]}"
         widths = world("theoryrl.proofs.cascading").regret_widths(algorithm, problem, K)
         stated = best(float(widths.total(K)), widths.largest, math.log(4 / DELTA))[0]
@@ -312,17 +314,20 @@ def check_T24(world: World) -> None:
     """CascadingBPI at every planning: V_low <= V^pi <= V* <= V_bar, gap <= D', and the lines of Theorem B, given the events."""
     cascading, theorem = world("theoryrl.algorithms.cascading"), world("theoryrl.proofs.cascading").theorem_b
 
+    failed: list[bool] = []
+
     def one(seed: int) -> None:
         for problem, eta in itertools.product(problems(world)[1:], (0, 0.1)):
             epsilon = 0.15 * problem.horizon**2
             algorithm = cascading.CascadingBPI(delta=DELTA, epsilon=epsilon, **({"replan": "geometric", "eta": eta} if eta else {}))
-            run = algorithm.run(problem, 30_000, seed=seed, trace=True)
+            run = algorithm.run(problem, 30_000, seed=FIRST_SEED + seed, trace=True)
             proof = theorem.proof(run)
             assert not proof.violations, f"{run}: {proof.violations[0]}"
-            assert proof.held["E"], f"{run}: the good event failed"
             for name in ("optimism", "pessimism", "certificate", "decomposition"):
-                assert run[f"{name}_excess"][-1] <= ABSOLUTE, f"{run}: {name}"
+                assert not proof.held["E"] or run[f"{name}_excess"][-1] <= ABSOLUTE, f"{run}: {name}"
+            failed.append(not proof.held["E"])
 
     each_seed(range(4), one)
+    assert not statistics.too_many_failures(sum(failed), len(failed), 3 * DELTA / 8), f"the good event failed on {sum(failed)} of {len(failed)} runs"
 
 

@@ -8,6 +8,13 @@ import run_checks as checks
 from theoryrl.testing.world import original
 
 pytestmark = pytest.mark.regret
+
+
+@pytest.fixture(autouse=True)
+def session_seed(regret_seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "FIRST_SEED", regret_seed)
+
+
 same_runs = pytest.mark.xdist_group("traced")  # T12 to T14 judge the same runs: one worker makes them once
 
 
