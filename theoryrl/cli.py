@@ -1,4 +1,4 @@
-"""The command ``theoryrl``: list what there is, draw the figures of a paper, certify an algorithm on an instance.
+"""The command ``theoryrl``: list what there is, check tables, draw the figures of a paper, certify an algorithm on an instance.
 
 Papers, algorithms, theorems, instances and figures are found by walking the floors of the house, where a paper has the
 same name everywhere.  Nothing heavy is imported before a command runs.
@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -42,9 +43,9 @@ exit codes of certify:
   4    not applicable: an assumption of the theorem fails
   {INTERRUPTED}  interrupted by Ctrl-C; the certificate over the finished seeds is printed
 
-exit codes of list and figures:
+exit codes of list, data and figures:
   0    done
-  {BAD_INPUT}    bad input; nothing was drawn
+  {BAD_INPUT}    bad input; nothing was drawn or printed
   {INTERRUPTED}  interrupted by Ctrl-C; the finished figures are kept
 
 Any command exits with {BUG} after an error of its own, with a traceback, and with {CLOSED_PIPE} when its reader has left.
@@ -102,11 +103,23 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="papers, their algorithms, theorems and instances (tab-separated lines if piped)")
     listing.set_defaults(command=_list)
 
+    tables = _tables()
+    data = commands.add_parser("data", help="check the tables that you have for a paper, and say what they hold", **look)
+    papers = data.add_subparsers(metavar="PAPER", required=True)
+    for paper, names in tables.items():
+        of_paper = papers.add_parser(paper, help=f"tables {', '.join(names)}", **look)
+        for name in names:
+            of_paper.add_argument(f"--{name}", metavar="PATH", help=f"default: the environment variable {_variable(name)}")
+        of_paper.set_defaults(command=_data, paper=paper, tables=names)
+
     figures = commands.add_parser("figures", help="draw the figures of papers, as PNG and PDF with a caption (needs a checkout)", **look)
     figures.add_argument("papers", metavar="PAPER", nargs="*", help="default: all")
     figures.add_argument("--scale", metavar="{quick,full}", default="quick", help="default: quick")
     figures.add_argument("--out", metavar="DIR", help="write DIR/PAPER/NAME.png, .pdf and .txt (default: paper_figs/out in the checkout)")
-    figures.set_defaults(command=_figures)
+    for paper, names in tables.items():
+        for name in names:
+            figures.add_argument(f"--{name}", metavar="PATH", help=f"table for the figures of {paper} (default: the environment variable {_variable(name)})")
+    figures.set_defaults(command=_figures, tables=[name for names in tables.values() for name in names])
 
     certify = commands.add_parser("certify", help="run an algorithm on an instance over many seeds and test its theorem's proof", **look)
     certify.add_argument("algorithm", help="a call with literal arguments, such as \"CascadingVI(variant='explicit')\"")
@@ -197,6 +210,62 @@ def _parameters(function: Any) -> str:
     return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
 
 
+# Tables that the user has: the keyword arguments of `describe` in the paper's file of envs_synthetic.
+
+
+def _tables() -> dict[str, list[str]]:
+    """Return the names of each paper's tables, read off the source: the line must parse before anything heavy is imported."""
+    tables = {}
+    for found in pkgutil.iter_modules(import_module("envs_synthetic").__path__):
+        loader: Any = getattr(find_spec(f"envs_synthetic.{found.name}"), "loader", None)
+        for node in ast.parse(loader.get_source(f"envs_synthetic.{found.name}")).body:
+            if isinstance(node, ast.FunctionDef) and node.name == "describe":
+                tables[found.name] = [argument.arg for argument in node.args.kwonlyargs]
+    return tables
+
+
+def _variable(table: str) -> str:
+    return f"THEORYRL_{table.upper()}"
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the paths of the tables that are given on the line or, where not, by an environment variable."""
+    paths = {name: getattr(arguments, name) or os.environ.get(_variable(name)) for name in arguments.tables}
+    given = {name: path for name, path in paths.items() if path}
+    for name, path in given.items():
+        try:
+            open(path, "rb").close()
+        except OSError as error:
+            raise BadInput(f"{name}: expected a file that can be read, got {path!r} ({error.strerror})") from None
+    return given
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    given = _given(arguments)
+    if not given:
+        raise BadInput(f"data: expected {' or '.join(f'--{name} PATH' for name in arguments.tables)}, got none (nor {_variable('NAME')} in the environment)")
+    describe = import_module(f"envs_synthetic.{arguments.paper}").describe
+    with _bad_input():
+        texts = list(describe(**given))
+    print("\n\n".join(texts))
+    return 0
+
+
+@contextlib.contextmanager
+def _environment(tables: Mapping[str, str]) -> Iterator[None]:
+    """Set the environment variables of these tables, where figures look for them (worker processes inherit them)."""
+    before = {_variable(name): os.environ.get(_variable(name)) for name in tables}
+    os.environ.update({_variable(name): path for name, path in tables.items()})
+    try:
+        yield
+    finally:
+        for variable, value in before.items():
+            if value is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = value
+
+
 # Figures.
 
 
@@ -206,6 +275,7 @@ def _figures(arguments: argparse.Namespace) -> int:
     from theoryrl import validate
 
     matplotlib.use("Agg")
+    given = _given(arguments)
     with _bad_input():
         scale = validate.one_of("scale", arguments.scale, ("quick", "full"))
         tables, default_out = _figure_tables()
@@ -214,7 +284,7 @@ def _figures(arguments: argparse.Namespace) -> int:
     tasks = [(paper, name, draw) for paper in papers for name, draw in tables[paper].items()]
     finished: list[str] = []
     try:
-        with _progress() as progress:
+        with _progress() as progress, _environment(given):
             bar = progress.add_task("", total=len(tasks))
             for paper, name, draw in tasks:
                 progress.update(bar, description=f"{paper}/{name}")

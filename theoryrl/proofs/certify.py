@@ -62,7 +62,7 @@ class Certificate:
     violations : int
         Steps that must hold and did not, over all seeds, plus events (and steps in expectation) rejected by their tests.
     vacuity : float or None
-        Median of the last line over the largest possible value of L0, at the horizon; None: not stated.
+        Last line over the largest possible value of L0 at the horizon, at its worst entry, median over seeds; None: not stated.
     nonvacuous_from : int or None
         First checkpoint from which vacuity stays below one.
     curves : ndarray, shape (seeds, C)
@@ -201,8 +201,8 @@ def _certificate(
     entry = _closest(proofs, main)
     checkpoints, curves, bound, trivial = _curves(proofs, main, entry)
     vacuity, since = None, None
-    if trivial is not None and bound is not None:
-        ratio = np.divide(bound, trivial, out=np.full_like(bound, np.inf), where=trivial > 0)
+    ratio = _vacuities(proofs, main, len(checkpoints))
+    if ratio is not None:
         vacuity = float(ratio[-1])
         settled = len(ratio) - int(np.argmax(ratio[::-1] >= 1)) if np.any(ratio >= 1) else 0
         since = int(checkpoints[settled]) if settled < len(ratio) else None
@@ -251,7 +251,7 @@ def _broken_in_expectation(proofs: Sequence[Proof]) -> list[tuple[str, str]]:
 def _at_entry(value: np.ndarray, lines: Any, entry: tuple[int, ...]) -> np.ndarray:
     shape = np.broadcast_shapes(*(line.value.shape for line in lines))
     index: Any = (slice(None), *entry)
-    return np.broadcast_to(value.reshape(value.shape + (1,) * (len(shape) - value.ndim)), shape)[index]
+    return _spread(value, shape)[index]
 
 
 def _closest(proofs: Sequence[Proof], name: str) -> tuple[int, ...]:
@@ -275,6 +275,25 @@ def _curves(proofs: Sequence[Proof], name: str, entry: tuple[int, ...]) -> tuple
     if proofs[0].trivial is not None:
         trivial = np.median([_at_entry(np.asarray(p.trivial, dtype=float), p.chains[name], entry)[:c] for p in proofs], axis=0)
     return shortest[:c], first, np.median(bounds, axis=0), trivial
+
+
+def _vacuities(proofs: Sequence[Proof], name: str, c: int) -> np.ndarray | None:
+    """The last line over the largest possible value at the first `c` checkpoints, at the worst entry, median over seeds; None: not stated."""
+    if proofs[0].trivial is None or c == 0:
+        return None
+    found = []
+    for proof in proofs:
+        lines = proof.chains[name]
+        shape = np.broadcast_shapes(*(line.value.shape for line in lines))
+        bound, trivial = (_spread(np.asarray(value, dtype=float), shape)[:c].reshape(c, -1) for value in (proof.bound, proof.trivial))
+        ratio = np.divide(bound, trivial, out=np.where(bound > 0, np.inf, 0.0), where=trivial > 0)
+        found.append(ratio.max(axis=1))
+    middle: np.ndarray = np.median(found, axis=0)
+    return middle
+
+
+def _spread(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return np.broadcast_to(value.reshape(value.shape + (1,) * (len(shape) - value.ndim)), shape)
 
 
 def _summarize(proofs: Sequence[Proof], name: str) -> ChainSummary:
