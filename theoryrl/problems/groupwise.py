@@ -169,11 +169,15 @@ class RegressionStream(GroupStream):
 
     def _spectrum(self, t: int | None, cut_off: float = CUT_OFF) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (loss, s, c) of each group: the loss of theta is ``loss + |diag(s) V theta - c|^2`` for an orthogonal V."""
-        d = self.dimension
-        R = self._totals(t)
-        U, s, _ = np.linalg.svd(R[:, :d, :d])
-        c = np.einsum("gij,gi->gj", U, R[:, :d, d])
-        return R[:, d, d] ** 2, np.where(s > cut_off * s[:, :1], s, 0), c
+        d, t = self.dimension, self._prefix(t)
+        done, factors = self.__dict__.get("_last_factors", (-1, None))
+        if done != t:
+            R = self._totals(t)
+            U, s, _ = np.linalg.svd(R[:, :d, :d])
+            factors = R[:, d, d] ** 2, s, np.einsum("gij,gi->gj", U, R[:, :d, d])
+            self.__dict__["_last_factors"] = (t, factors)
+        loss, s, c = factors
+        return loss, np.where(s > cut_off * s[:, :1], s, 0), c
 
     def _nothing(self) -> np.ndarray:
         return np.zeros((self.n_groups, self.dimension + 1, self.dimension + 1))
@@ -366,9 +370,12 @@ class ExpertStream(GroupStream):
 
 def _masks(name: str, value: Any, length: int) -> np.ndarray:
     """Return `value` as a read-only (length, any) uint8 array, checked to hold 0 and 1 only."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"{name}: expected an array of 0 and 1, got {type(value).__name__} of dtype {array.dtype}")
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "buif":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected an array of 0 and 1, got {type(value).__name__}") from None
     if name == "groups" and array.ndim == 2 and array.shape[1] == 0:
         raise ValueError(f"groups: expected at least one group, got shape {array.shape}")
     validate.check_shape(name, array, (length, None))

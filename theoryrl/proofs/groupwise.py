@@ -262,10 +262,16 @@ def theorem_specialist(run: Run) -> Proof:
     return Proof({"regret": lines, "learner": learner}, [], largest_regret(run))
 
 
-def _pairs_proof(run: Run, first: np.ndarray, bound: np.ndarray, reason: str, trivial: np.ndarray) -> Proof:
-    gap = TOLERANCE * (1 + run["rounds"])[:, :, None]
-    line = Line("L0", "of each group against each hypothesis", first, "surely", gap=gap, reason=reason)
-    return Proof({"regret": [line, Line("L1", "bound", bound)]}, [], trivial)
+def _pairs_proof(run: Run, bound: np.ndarray, reason: str) -> Proof:
+    """Chains of the regret against the best hypothesis of each group, and against every hypothesis; `bound` is (C, G, N)."""
+    regret, gap = run["expected"][:, :, None] - run["losses"], TOLERANCE * (1 + run["rounds"])
+    best = np.argmin(run["losses"], axis=2, keepdims=True)
+    at_best = np.take_along_axis(bound, best, axis=2)[:, :, 0]
+    chains = {
+        "regret": [Line("L0", "regret", run["regret"], "surely", gap=gap, reason=reason), Line("L1", "bound at the best hypothesis", at_best)],
+        "pairs": [Line("P0", "regret against each hypothesis", regret, "surely", gap=gap[:, :, None], reason=reason), Line("P1", "bound", bound)],
+    }
+    return Proof(chains, [], largest_regret(run))
 
 
 def _log_pairs(run: Run) -> float:
@@ -278,15 +284,15 @@ def _log_pairs(run: Run) -> float:
     paper="groupwise",
     name="Sleeping multiplicative weights",
     source="derived here; after Blum and Lykouris, ITCS 2020",
-    statement=r"""For all pairs, $\sum_{t \in g} \hat\ell_t \le \frac{1}{\beta} (\sum_{t \in g} \ell_t(h) + \frac{S \ln N}{\ln(1 / \beta)})$.""",
+    statement=r"""For all groups $g$ and hypotheses $h$,
+$\sum_{t \in g} \hat\ell_t \le \frac{1}{\beta} (\sum_{t \in g} \ell_t(h) + \frac{S \ln N}{\ln(1 / \beta)})$.""",
     assumptions=lambda algorithm, problem, n: [Assumption("there are at least two pairs", problem.groups.shape[1] * problem.losses.shape[1] > 1, "one pair")],
 )
 def theorem_blum_lykouris(run: Run) -> Proof:
     """The total weight never grows."""
     S, beta = run.problem.loss_scale, run.algorithm.rate(run.problem, run.n)  # type: ignore[attr-defined]
-    bound = (run["losses"] + S * _log_pairs(run) / math.log(1 / beta)) / beta
-    first = np.broadcast_to(run["expected"][:, :, None], bound.shape)
-    return _pairs_proof(run, first, bound, "the total weight never grows", np.broadcast_to(S * run["rounds"][:, :, None], bound.shape))
+    losses = run["losses"]
+    return _pairs_proof(run, (losses + S * _log_pairs(run) / math.log(1 / beta)) / beta - losses, "the total weight never grows")
 
 
 @theorem(
@@ -303,8 +309,7 @@ def theorem_anh_pairs(run: Run) -> Proof:
     flat = C.reshape(len(C), -1)
     q = np.full(flat.shape[1], 1 / flat.shape[1])
     bound = S * anh_bound(flat, q, potential_bound(flat, q)).reshape(C.shape)
-    regret = run["expected"][:, :, None] - run["losses"]
-    return _pairs_proof(run, regret, bound, "Theorem A", S * run["rounds"][:, :, None] - run["losses"])
+    return _pairs_proof(run, bound, "Theorem A")
 
 
 @theorem(
@@ -319,7 +324,5 @@ at $\eta = \sqrt{8 \ln N / T}$ and $t = T$ this is $S \sqrt{\frac{1}{2} T \ln N}
 def theorem_minimax(run: Run) -> Proof:
     """Under the weights the increments have mean zero and range one."""
     S, eta = run.problem.loss_scale, run.algorithm.rate(run.problem, run.n)  # type: ignore[attr-defined]
-    regret = run["expected"][:, :, None] - run["losses"]
     line = S * (_log_pairs(run) / eta + eta * run.checkpoints / 8) if eta > 0 else np.zeros(len(run.checkpoints))
-    bound = np.broadcast_to(line[:, None, None], regret.shape)
-    return _pairs_proof(run, regret, bound, "Hoeffding's lemma", S * run["rounds"][:, :, None] - run["losses"])
+    return _pairs_proof(run, np.broadcast_to(line[:, None, None], run["losses"].shape), "Hoeffding's lemma")
