@@ -139,7 +139,7 @@ def paths(T: int = 3000, K: int = 6, W: int = 3, G: int = 4, seed: int = 0) -> P
 # The paper's data.
 
 
-def synthetic_paper(kind: str = "mean", T: int = 100_000, seed: int = 21) -> RegressionStream:
+def synthetic_paper(kind: str = "mean", T: int = 100_000, seed: int = 21, order: int | None = None) -> RegressionStream:
     """Return the paper's synthetic data (d = 25, G = 6), with the authors' draw for the default `T` and `seed`.
 
     Each round has 20 features uniform on [0, 1], a shape (circle .5, square .3, triangle .2) and a colour (green .6, red
@@ -155,6 +155,8 @@ def synthetic_paper(kind: str = "mean", T: int = 100_000, seed: int = 21) -> Reg
         Rounds; another number than 100,000 is another draw, not a prefix.
     seed : int
         Seed of the two legacy generators: NumPy's draws features, weights and noise, Python's shapes, then colours.
+    order : int, optional
+        Order of the rows.  None: as drawn; 0, ..., 9: shuffled as in the paper, whose results are means over the ten.
     """
     kind, T = validate.one_of("kind", kind, tuple(PUBLISHED_SYNTHETIC)), validate.integer("T", T, 1)
     legacy, choose = np.random.RandomState(validate.integer("seed", seed, 0, 2**32 - 1)), random.Random(seed)
@@ -170,10 +172,9 @@ def synthetic_paper(kind: str = "mean", T: int = 100_000, seed: int = 21) -> Reg
         label = np.where(place[shape] < place[colour], of_shape, of_colour)
     else:
         label = {"mean": (of_shape + of_colour) / 2, "min": np.minimum(of_shape, of_colour), "max": np.maximum(of_shape, of_colour)}[kind]
-    groups = np.ones((T, 6), np.uint8)
-    groups[:, :5] = (np.arange(5) == shape[:, None]) | (np.arange(5) == colour[:, None])
-    name = _call("synthetic_paper", kind=kind, T=T, seed=seed)
-    return RegressionStream(np.hstack([features, groups[:, :5]]), _scaled(label), groups, name=name)
+    groups = [(shape == g) | (colour == g) for g in range(5)]
+    name = _call("synthetic_paper", kind=kind, T=T, seed=seed, order=order)
+    return _regression([features, *groups], _scaled(label), groups, _rows(T, order, {}), name)
 
 
 def medical(path: str | os.PathLike[str], order: int | str | None = None, ranges: Mapping[str, Sequence[float]] | None = None) -> RegressionStream:
@@ -257,9 +258,10 @@ def adult(path: str | os.PathLike[str], order: int | str | None = None) -> Regre
         *by_education,
     ]
     groups = [*by_age, *by_education, *(table["sex"] == level for level in ("Male", "Female")), *(table["race"] == level for level in races)]
-    rows = _rows(len(education), order, {"age": table["age"]})
-    name = _call("adult", path=os.fspath(path), order=order)
-    return _regression(features, _scaled(table["income-per-year|income"]), groups, rows, name)
+    income = table["income-per-year|income"]
+    labels = income if np.isin(income, (0, 1)).all() else _scaled(income)
+    rows = _rows(len(labels), order, {"age": table["age"]})
+    return _regression(features, labels, groups, rows, _call("adult", path=os.fspath(path), order=order))
 
 
 def describe(*, medical: str | None = None, adult: str | None = None) -> Iterator[str]:
@@ -405,7 +407,7 @@ def _rows(n: int, order: int | str | None, keys: Mapping[str, np.ndarray]) -> np
     """Return the rows in the order asked for: of the file, one of the paper's shuffles, or sorted by a key."""
     if order is None:
         return np.arange(n)
-    if isinstance(order, str):
+    if isinstance(order, str) and keys:
         return np.argsort(keys[validate.one_of("order", order, tuple(keys))], kind="stable")
     return np.random.RandomState(ORDER_SEEDS[validate.integer("order", order, 0, len(ORDER_SEEDS) - 1)]).permutation(n)
 

@@ -7,21 +7,19 @@ every instance but the ratings is ours, and no number of the paper is reproduced
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from envs_synthetic.cascading import cascading_bandit, from_ratings, hidden_gem, low_click_bandit, myopic_trap, noclick_trap, random_cascade
-from paper_figs.drawing import Drawing
-from theoryrl import validate
+from paper_figs.drawing import BAND, Draw, Drawing, band, drawing, figure, growth, log_axes, power
 from theoryrl.algorithms import AdaptVI, Algorithm, CascadingBPI, CascadingVI, CascadingVIBonus, CascadingVIOracle, GreedyCascade, MyopicCascade, Run, run_many
-from theoryrl.experiments.plots import ACCENT, BOUND, MUTED, OKABE_ITO, TRIVIAL, plot_runs, style
+from theoryrl.experiments.plots import ACCENT, BOUND, MUTED, OKABE_ITO, TRIVIAL, plot_runs
 from theoryrl.jit import kernel
 from theoryrl.planning.best_perm import DP, ENUMERATE, GREEDY, LITERAL, all_lists, box_kernel, workspace
 from theoryrl.problems import CascadingMDP
@@ -32,25 +30,11 @@ from theoryrl.proofs.theorem import nonvacuous_n
 REGRET = "regret (reward units)"
 EPISODES = "episodes"
 DERIVED = "explicit form derived here; the paper states the rate without constants"
-BAND = "median and 10–90 % band over {} seeds"
 
-FIGURES: dict[str, Callable[[str], Drawing]] = {}
-
-
-def figure(draw: Callable[[str], Drawing]) -> Callable[[str], Drawing]:
-    """Enter a figure into `FIGURES` under its name, and draw it in the look of theoryrl."""
-
-    @functools.wraps(draw)
-    def drawn(scale: str) -> Drawing:
-        validate.one_of("scale", scale, ("quick", "full"))
-        with style():
-            return draw(scale)
-
-    FIGURES[draw.__name__] = drawn
-    return drawn
+FIGURES: dict[str, Draw] = {}
 
 
-@figure
+@figure(FIGURES)
 def regret(scale: str) -> Drawing:
     """Figure 1: regret, certificate, bound and worst policy; beside it where the proof's slack comes in."""
     n, seeds = 100_000, {"quick": 20, "full": 200}[scale]
@@ -63,7 +47,7 @@ def regret(scale: str) -> Drawing:
     fig = Figure(figsize=(14.5, 5.6))
     left, right = fig.subplots(1, 2, width_ratios=(1, 1.05))
     certificates = np.array([run["certificate"] for run in runs])
-    _band(left, runs[0].checkpoints, certificates, OKABE_ITO["green"], r"certificate $\sum_k (\bar V_1 - \underline{V}_1)(s_1)$", linestyle="-.")
+    band(left, runs[0].checkpoints, certificates, OKABE_ITO["green"], r"certificate $\sum_k (\bar V_1 - \underline{V}_1)(s_1)$", linestyle="-.")
     plot_runs({"CascadingVI": runs}, left, bound=(k, bound), trivial=(k, trivial))
     left.set(xlabel=f"{EPISODES} k", ylabel=REGRET, xlim=(10, n), ylim=(1, 4 * trivial[-1]))
     left.set_title(f"CascadingVI on {_title(problem)}, {seeds} seeds")
@@ -74,7 +58,7 @@ def regret(scale: str) -> Drawing:
     right.set_title(f"the proof of Theorem A on this run (seed 0, K = {n:,}): what each step gives away")
     right.set_xlim(right=20 * bound[-1])
     last = np.array([run.regret[-1] for run in runs])
-    return _drawing(
+    return drawing(
         fig,
         f"""Left: regret of {algorithm} (variant='explicit', delta={algorithm.delta}) on {problem!r}, K = {n:,} episodes, {BAND.format(seeds)} (seeds 0
         to {seeds - 1}). At K: mean {last.mean():.1f}, largest {last.max():.1f}; certificate {np.median(certificates[:, -1]):,.0f}, which the
@@ -83,7 +67,7 @@ def regret(scale: str) -> Drawing:
     )
 
 
-@figure
+@figure(FIGURES)
 def growth_in_items(scale: str) -> Drawing:
     """Figure 2: regret against the number of items, for CascadingVI and for lists as actions."""
     n, seeds = 200_000, {"quick": 5, "full": 20}[scale]
@@ -98,14 +82,14 @@ def growth_in_items(scale: str) -> Drawing:
     in_bad_items = []
     for label, (algorithm, colour, look) in looks.items():
         last = np.array([_last_regrets(algorithm, cascading_bandit(N), n, seeds) for N in sizes.tolist()]).T
-        _band(ax, sizes, last, colour, f"{label}  {_power('N', sizes, last)}", **look)
+        band(ax, sizes, last, colour, f"{label}  {power('N', sizes, last)}", **look)
         in_bad_items.append(f"{statistics.growth_exponents(sizes - 2, last, math.inf).mean():.2f}")
     worst = [float(largest_regret(cascading_bandit(N), np.array([n]))[0]) for N in sizes.tolist()]
     ax.plot(sizes, worst, color=TRIVIAL, linestyle=":", label="worst policy")
-    _log_axes(ax, "number of items N", REGRET, sizes)
+    log_axes(ax, "number of items N", REGRET, sizes)
     ax.set_ylim(top=40 * worst[-1])
     ax.legend(loc="upper left")
-    return _drawing(
+    return drawing(
         fig,
         f"""Regret after K = {n:,} episodes on cascading_bandit(N): S = H = 1, m = 2, two items with attraction .5, the others .3, every click pays 1.
         delta = .05, {BAND.format(seeds)}; in the legend the fitted power of N, with its 95 % Student interval over per-seed fits. At a fixed gap
@@ -147,7 +131,7 @@ def _seconds_per_call(oracle: int, n_items: int, max_length: int, budget: float)
     return min(measure(times) for _ in range(10)) / times
 
 
-@figure
+@figure(FIGURES)
 def oracles(scale: str) -> Drawing:
     """Figure 3: time of the three list oracles, against N and against m."""
     budget = {"quick": 0.1, "full": 1.0}[scale]
@@ -166,17 +150,17 @@ def oracles(scale: str) -> Drawing:
     left, right = fig.subplots(1, 2)
     for (label, (oracle, sizes)), (colour, dashes, marker) in zip(by_items.items(), looks, strict=True):
         took = 1e6 * np.array([_seconds_per_call(oracle, N, 3, budget) for N in sizes])
-        left.plot(sizes, took, color=colour, linestyle=dashes, marker=marker, label=f"{label}  {_growth('N', sizes, took, 4)}")
+        left.plot(sizes, took, color=colour, linestyle=dashes, marker=marker, label=f"{label}  {growth('N', sizes, took, 4)}")
     for (label, (oracle, N, lengths)), (colour, dashes, marker) in zip(by_length.items(), looks, strict=True):
         took = 1e6 * np.array([_seconds_per_call(oracle, N, m, budget) for m in lengths])
-        right.plot(lengths, took, color=colour, linestyle=dashes, marker=marker, label=f"{label}  {_growth('m', lengths, took, 4)}")
+        right.plot(lengths, took, color=colour, linestyle=dashes, marker=marker, label=f"{label}  {growth('m', lengths, took, 4)}")
     for ax, label, ticks in ((left, "number of items N", by_items["greedy"][1]), (right, "longest list m", [1, 2, 3, 4, 6, 8, 16, 32])):
-        _log_axes(ax, label, "microseconds per call", ticks)
+        log_axes(ax, label, "microseconds per call", ticks)
         ax.legend(loc="upper left")
         ax.set_ylim(top=30 * ax.get_ylim()[1])
     left.set_title("m = 3")
     right.set_title("growing lists")
-    return _drawing(
+    return drawing(
         fig,
         """Time of one call of the list oracle, measured on the machine that drew the figure, in a compiled loop over 64 random instances (attraction
         and values uniform on [0, 1], no click worth .1; the least processor time of ten batches). Left: m = 3, against N. Right: against m. In the
@@ -185,7 +169,7 @@ def oracles(scale: str) -> Drawing:
     )
 
 
-@figure
+@figure(FIGURES)
 def values(scale: str) -> Drawing:
     """Figure 4: optimistic and pessimistic values close in on the optimal value and on that of the policy."""
     n, seeds = 100_000, {"quick": 20, "full": 100}[scale]
@@ -195,15 +179,15 @@ def values(scale: str) -> Drawing:
     for ax, problem in zip(axes, instances, strict=True):
         runs = run_many(CascadingVI(), problem, n, seeds=range(seeds), trace=True)
         k = runs[0].checkpoints
-        _band(ax, k, _curves(runs, "upper_value"), OKABE_ITO["vermillion"], r"optimistic $\bar V_1(s_1)$")
+        band(ax, k, _curves(runs, "upper_value"), OKABE_ITO["vermillion"], r"optimistic $\bar V_1(s_1)$")
         ax.axhline(float(problem.optimal_value), color=TRIVIAL, linestyle="--", linewidth=1.2, label=r"optimal $V^*_1(s_1)$")
-        _band(ax, k, _curves(runs, "policy_value"), ACCENT, r"the policy's $V^{\pi_k}_1(s_1)$", linestyle="-.")
-        _band(ax, k, _curves(runs, "lower_value"), OKABE_ITO["green"], r"pessimistic $\underline{V}_1(s_1)$", linestyle=":")
+        band(ax, k, _curves(runs, "policy_value"), ACCENT, r"the policy's $V^{\pi_k}_1(s_1)$", linestyle="-.")
+        band(ax, k, _curves(runs, "lower_value"), OKABE_ITO["green"], r"pessimistic $\underline{V}_1(s_1)$", linestyle=":")
         ax.set(xscale="log", xlabel=f"{EPISODES} k", ylabel="value of an episode (reward units)", ylim=(-0.03, problem.horizon * 1.05))
         ax.set_title(f"{_title(problem)}: V* = {problem.optimal_value:g}")
         ax.grid(True)
     axes[1].legend(loc="upper right")
-    return _drawing(
+    return drawing(
         fig,
         f"""Values at the start state under CascadingVI(delta=0.05), variant 'explicit', K = {n:,} episodes; {BAND.format(seeds)} at each checkpoint.
         Instances: {instances[0]!r} and {instances[1]!r}. On the good event the optimistic value is never below V*, and with the L1 bonus the
@@ -212,7 +196,7 @@ def values(scale: str) -> Drawing:
     )
 
 
-@figure
+@figure(FIGURES)
 def noclick(scale: str) -> Drawing:
     """Figure 5: where no click is the best that can happen, the literal rule of BestPerm is not optimistic."""
     n, seeds = {"quick": 100_000, "full": 1_000_000}[scale], 20
@@ -235,7 +219,7 @@ def noclick(scale: str) -> Drawing:
             above.plot(k, _curves(runs, "regret").T, label=f"{rule} rule: linear on {linear} of {seeds} seeds", **look)
             below.plot(k, excess.T, label=f"{rule} rule", **look)
         above.plot(k, largest_regret(problem, k), color=TRIVIAL, linestyle=":", label="worst policy")
-        _log_axes(above, "", REGRET)
+        log_axes(above, "", REGRET)
         above.set(xlim=(10, n), ylim=(1, 30 * largest_regret(problem, k)[-1]))
         above.set_title(_title(problem))
         below.set(xlabel=f"{EPISODES} k", ylabel=r"largest $V^* - \bar V$ so far (reward units)", xscale="log")
@@ -244,7 +228,7 @@ def noclick(scale: str) -> Drawing:
             handles, labels = ax.get_legend_handles_labels()
             by_label = dict(zip(labels, handles, strict=True))
             ax.legend(by_label.values(), by_label.keys(), loc="upper left")
-    return _drawing(
+    return drawing(
         fig,
         f"""CascadingVI(delta=0.05), variant 'explicit', on noclick_trap(qs) (S = 3, H = 2, m = 1), K = {n:,}, one line for each of {seeds} seeds. In
         the start state every click leads to a dead state, so that no item is worth more than no click (J = 0), and yet a list must be shown. The
@@ -255,7 +239,7 @@ def noclick(scale: str) -> Drawing:
     )
 
 
-@figure
+@figure(FIGURES)
 def bpi(scale: str) -> Drawing:
     """Figure 6: how many episodes CascadingBPI needs against epsilon."""
     seeds, halvings = {"quick": (5, 4), "full": (20, 6)}[scale]
@@ -273,14 +257,14 @@ def bpi(scale: str) -> Drawing:
         for rule, same in zip(rules, runs, strict=True):
             worst = max(worst, *(float(problem.optimal_value - run["policy_value"][-1]) / rule.epsilon for run in same))
         ax.plot(epsilons, limits, color=BOUND, linestyle="--", label=r"$K_0$ of Theorem B")
-        _band(ax, epsilons, tau, ACCENT, rf"stopping time $\tau$  {_power(chr(92) + 'varepsilon', epsilons, tau)}", marker="o")
+        band(ax, epsilons, tau, ACCENT, rf"stopping time $\tau$  {power(chr(92) + 'varepsilon', epsilons, tau)}", marker="o")
         ax.plot(epsilons, np.median(tau[:, -1]) * (epsilons / epsilons[-1]) ** -2, color=TRIVIAL, linestyle=":", label=r"slope $-2$")
-        _log_axes(ax, r"accuracy $\varepsilon$ (reward units)", "", epsilons)
+        log_axes(ax, r"accuracy $\varepsilon$ (reward units)", "", epsilons)
         ax.set_title(_title(problem))
         ax.legend(loc="upper right")
     axes[0].set_ylabel(EPISODES)
     axes[0].set_ylim(top=1e3 * axes[0].get_ylim()[1] / 10)
-    return _drawing(
+    return drawing(
         fig,
         f"""Stopping time of CascadingBPI(delta=0.05, replan='geometric', eta=.1) against epsilon; {BAND.format(seeds)}; in the legend the fitted power
         of epsilon over all points with its 95 % Student interval. K_0: the number of episodes within which Theorem B says that it stops with
@@ -290,7 +274,7 @@ def bpi(scale: str) -> Drawing:
     )
 
 
-@figure
+@figure(FIGURES)
 def q_bonus(scale: str) -> Drawing:
     """Figure 7: intervals of q that know the variance pay at small click rates."""
     n, seeds = {"quick": (200_000, 10), "full": (500_000, 30)}[scale]
@@ -305,12 +289,12 @@ def q_bonus(scale: str) -> Drawing:
         for label, (algorithm, colour, dashes) in looks.items():
             runs = run_many(algorithm, problem, n, seeds=range(seeds))
             last = np.mean([run.regret[-1] for run in runs])
-            _band(ax, runs[0].checkpoints, _curves(runs, "regret"), colour, f"{label}: mean {last:.3g} at K", linestyle=dashes)
+            band(ax, runs[0].checkpoints, _curves(runs, "regret"), colour, f"{label}: mean {last:.3g} at K", linestyle=dashes)
         ax.set(xscale="log", xlabel=f"{EPISODES} k", ylabel=REGRET, xlim=(100, n), ylim=(0, None))
         ax.set_title(_title(problem))
         ax.grid(True)
         ax.legend(loc="upper left")
-    return _drawing(
+    return drawing(
         fig,
         f"""Regret of three intervals of q on low_click_bandit (S = H = 1, N = 10, m = 3; all items attract with probability base, one with base + .02),
         base .02 and .3: K = {n:,}, delta = .05, {BAND.format(seeds)}. At small click rates q (1 - q) is far below 1/4 and the intervals that know
@@ -319,7 +303,7 @@ def q_bonus(scale: str) -> Drawing:
     )
 
 
-@figure
+@figure(FIGURES)
 def nonvacuous(scale: str) -> Drawing:
     """Figure 8: from which number of episodes on the theorem says more than nothing."""
     points = {"quick": 5, "full": 8}[scale]
@@ -332,15 +316,15 @@ def nonvacuous(scale: str) -> Drawing:
     for ax, (name, start) in zip(axes, base.items(), strict=True):
         sizes = start * 2 ** np.arange(points)
         needed = np.array([_nonvacuous(theorem, algorithm, **(base | {name: size})) for size in sizes.tolist()], dtype=float)
-        ax.plot(sizes, needed, color=ACCENT, marker="o", label=rf"$K_{{\rm nv}}$  {_growth(name, sizes, needed, 3)}")
-        for power, dashes in zip(exponents[name], (":", "--"), strict=False):
-            ax.plot(sizes, needed[0] * (sizes / sizes[0]) ** float(power), color=TRIVIAL, linestyle=dashes, label=f"${name}^{power}$")
-        _log_axes(ax, {"S": "states S", "N": "items N", "H": "steps H of an episode"}[name], "", sizes)
+        ax.plot(sizes, needed, color=ACCENT, marker="o", label=rf"$K_{{\rm nv}}$  {growth(name, sizes, needed, 3)}")
+        for exponent, dashes in zip(exponents[name], (":", "--"), strict=False):
+            ax.plot(sizes, needed[0] * (sizes / sizes[0]) ** float(exponent), color=TRIVIAL, linestyle=dashes, label=f"${name}^{exponent}$")
+        log_axes(ax, {"S": "states S", "N": "items N", "H": "steps H of an episode"}[name], "", sizes)
         ax.set_title(", ".join(f"{other} = {value}" for other, value in base.items() if other != name) + ", m = 3")
         ax.legend(loc="upper left")
     axes[0].set_ylabel(r"$K_{\rm nv}$ (episodes)")
     known = {sizes: _nonvacuous(theorem, algorithm, *sizes) for sizes in ((5, 8, 3), (10, 20, 5), (20, 25, 3))}
-    return _drawing(
+    return drawing(
         fig,
         f"""K_nv: the least number of episodes K at which Theorem A ({DERIVED}; delta = .05, variant 'explicit-kl') is below the trivial bound H K,
         against S, N and H, the other two as in the titles and m = 3; in the legend the fitted power over the last three points. To leading order
@@ -358,7 +342,7 @@ def _nonvacuous(theorem: Any, algorithm: CascadingVI, S: int, N: int, H: int) ->
     return needed
 
 
-@figure
+@figure(FIGURES)
 def ratings(scale: str) -> Drawing:
     """The paper's setting on synthetic ratings: regret of all learners, and what an episode costs."""
     n, seeds = {"quick": (2_000, 2), "full": (100_000, 5)}[scale]
@@ -389,11 +373,11 @@ def ratings(scale: str) -> Drawing:
         ax.set_title(f"N = {N}")
     for took, handle in zip(cost.values(), handles, strict=True):
         axes[4].plot(sizes, took, color=handle.get_color(), linestyle=handle.get_linestyle(), marker="o", markersize=4)
-    _log_axes(axes[4], "number of items N", "microseconds per episode", sizes)
+    log_axes(axes[4], "number of items N", "microseconds per episode", sizes)
     axes[4].set_title("time of an episode")
     axes[5].axis("off")
     axes[5].legend(handles, list(learners), loc="center left")
-    return _drawing(
+    return drawing(
         fig,
         f"""The setting of the paper's experiments (S = 20 users, H = 3, m = 3, N = 10, 15, 20, 25) with K = {n:,} (the paper: 100,000) and delta =
         {delta} (recalled). Synthetic ratings stand in for MovieLens (from_ratings(n_items=N), seed 0: rank 4, mean 3.3, noise .5, half stars); no number of
@@ -406,46 +390,12 @@ def ratings(scale: str) -> Drawing:
     )
 
 
-def _drawing(fig: Figure, caption: str) -> Drawing:
-    """Return the drawing, with its caption on one line."""
-    return Drawing(fig, " ".join(caption.split()))
-
-
-def _band(ax: Any, x: Any, curves: np.ndarray, colour: str, label: str, **look: Any) -> None:
-    """Draw the median over the seeds (rows) of `curves` and its 10-90 % band."""
-    low, median, high = np.quantile(curves, (0.1, 0.5, 0.9), axis=0)
-    ax.plot(x, median, color=colour, label=label, **look)
-    ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
-
-
 def _curves(runs: Sequence[Run], name: str) -> np.ndarray:
     return np.array([run[name] for run in runs])
 
 
 def _last_regrets(algorithm: Algorithm, problem: CascadingMDP, n: int, seeds: int) -> np.ndarray:
     return np.array([run.regret[-1] for run in run_many(algorithm, problem, n, seeds=range(seeds), checkpoints=[n])])
-
-
-def _power(symbol: str, x: np.ndarray, curves: np.ndarray) -> str:
-    """Return the fitted power of x with its 95 % Student interval over seeds, for a legend."""
-    slopes = statistics.growth_exponents(np.sort(x), curves[:, np.argsort(x)], math.inf)
-    low, high = statistics.student_interval(slopes, 0.05)
-    return f"${symbol}^{{{slopes.mean():.2f}}}$ [{low:.2f}, {high:.2f}]"
-
-
-def _growth(symbol: str, x: Any, y: np.ndarray, last: int) -> str:
-    """Return the fitted power of x over the last points, for a legend."""
-    slope = statistics.growth_exponents(np.asarray(x)[-last:], y[None, -last:], math.inf)[0]
-    return f"${symbol}^{{{slope:.2f}}}$"
-
-
-def _log_axes(ax: Any, x: str, y: str, ticks: Any = None) -> None:
-    """Make both axes logarithmic, with numbers at `ticks` alone if given."""
-    ax.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
-    ax.grid(True)
-    if ticks is not None:
-        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.set_xticks([], minor=True)
 
 
 def _title(problem: CascadingMDP) -> str:

@@ -78,6 +78,7 @@ COINS = {
     ''',
     "envs_synthetic": '''
         from __future__ import annotations
+        from pathlib import Path
         from theoryrl.algorithms.coins import Coin
         from theoryrl.problems import Problem
 
@@ -97,6 +98,14 @@ COINS = {
 
         def _private() -> Coin:
             return coin()
+
+        def describe(*, purse: str | None = None, hoard: str | None = None):
+            for name, path in (("purse", purse), ("hoard", hoard)):
+                if path is not None:
+                    coins = Path(path).read_text()
+                    if "1" not in coins:
+                        raise ValueError(f"{path}, row 1: expected a 1, got {coins!r}")
+                    yield f"{name}: {len(coins)} coins"
     ''',
     "paper_figs": '''
         import os, time
@@ -110,7 +119,8 @@ COINS = {
 
         def slow(scale):
             time.sleep(float(os.environ.get("COINS_PAUSE", 0)))
-            return draw(scale)
+            drawing = draw(scale)
+            return Drawing(drawing.figure, f"{drawing.caption} Purse: {os.environ.get('THEORYRL_PURSE')}.")
 
         FIGURES = {"first": draw, "second": slow}
     ''',
@@ -233,6 +243,56 @@ def test_a_reader_that_leaves_is_no_error():
     assert process.returncode == 141
 
 
+# data
+
+
+@pytest.fixture
+def purse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A table of the toy paper; none is in the environment."""
+    for name in ("PURSE", "HOARD", "MEDICAL", "ADULT"):
+        monkeypatch.delenv(f"THEORYRL_{name}", raising=False)
+    (tmp_path / "purse").write_text("11 5", "utf-8")
+    return str(tmp_path / "purse")
+
+
+@pytest.mark.usefixtures("coins")
+def test_data_describes_the_tables_given(purse: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    assert main(["data", "coins", "--purse", purse]) == 0
+    assert capsys.readouterr().out == "purse: 4 coins\n"
+    monkeypatch.setenv("THEORYRL_HOARD", purse)
+    assert main(["data", "coins", "--purse", purse]) == 0
+    assert capsys.readouterr().out == "purse: 4 coins\n\nhoard: 4 coins\n"
+
+
+@pytest.mark.usefixtures("coins")
+def test_data_rejects_bad_input(purse: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    none = "error: data: expected --purse PATH or --hoard PATH, got none (nor THEORYRL_PURSE or THEORYRL_HOARD in the environment)"
+    assert rejected(capsys, "data", "coins") == none
+    missing = str(tmp_path / "missing")
+    unreadable = f"error: hoard: expected a file that can be read, got {missing!r} (No such file or directory)"
+    assert rejected(capsys, "data", "coins", "--purse", purse, "--hoard", missing) == unreadable
+    assert "(Is a directory)" in rejected(capsys, "data", "coins", "--hoard", str(tmp_path))
+    empty = tmp_path / "empty"
+    empty.write_text("")
+    assert rejected(capsys, "data", "coins", "--purse", purse, "--hoard", str(empty)) == f"error: {empty}, row 1: expected a 1, got ''"
+
+
+@pytest.mark.usefixtures("coins")
+@pytest.mark.parametrize("arguments", [["data"], ["data", "coin"], ["data", "cascading"], ["data", "coins", "--medical", "x"]])
+def test_data_knows_papers_and_their_tables(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "\nerror: " in capsys.readouterr().err
+
+
+def test_data_groupwise(purse: str, capsys: pytest.CaptureFixture[str]):
+    rows = ("age,sex,bmi,children,smoker,region,charges", "19,female,27.9,0,yes,north,16884.924", "18,male,33.77,one,no,south,1725.5523")
+    Path(purse).write_text("\n".join(rows), "utf-8")
+    error = rejected(capsys, "data", "groupwise", "--medical", purse)
+    assert error == f"error: {purse}, row 3, column 4 (children): expected a number, got 'one'"
+
+
 # certify
 
 
@@ -325,6 +385,22 @@ def test_figures_are_saved_with_their_captions(tmp_path: Path, capsys: pytest.Ca
     assert (folder / "first.txt").read_text() == "A line at full scale.\n"
     assert (folder / "first.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out.split() == [str(folder / "first.png"), str(folder / "second.png")]
+
+
+@pytest.mark.usefixtures("coins")
+def test_figures_find_tables_in_the_environment(purse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    line, caption = ["figures", "coins", "--out", str(tmp_path / "out")], tmp_path / "out" / "coins" / "second.txt"
+    for before in (None, "/before"):
+        if before:
+            monkeypatch.setenv("THEORYRL_PURSE", before)
+        assert main([*line, "--purse", purse]) == 0
+        assert caption.read_text().endswith(f" Purse: {purse}.\n")
+        assert os.environ.get("THEORYRL_PURSE") == before
+    capsys.readouterr()
+    assert "purse: expected a file that can be read, got '/before'" in rejected(capsys, *line)
+    monkeypatch.delenv("THEORYRL_PURSE")
+    assert main(line) == 0
+    assert caption.read_text().endswith(" Purse: None.\n")
 
 
 @pytest.mark.usefixtures("coins")

@@ -217,8 +217,10 @@ def _tables() -> dict[str, list[str]]:
     """Return the names of each paper's tables, read off the source: the line must parse before anything heavy is imported."""
     tables = {}
     for found in pkgutil.iter_modules(import_module("envs_synthetic").__path__):
-        loader: Any = getattr(find_spec(f"envs_synthetic.{found.name}"), "loader", None)
-        for node in ast.parse(loader.get_source(f"envs_synthetic.{found.name}")).body:
+        spec = find_spec(f"envs_synthetic.{found.name}")
+        if spec is None or not (spec.origin or "").endswith(".py"):
+            continue
+        for node in ast.parse(Path(str(spec.origin)).read_text("utf-8")).body:
             if isinstance(node, ast.FunctionDef) and node.name == "describe":
                 tables[found.name] = [argument.arg for argument in node.args.kwonlyargs]
     return tables
@@ -243,7 +245,8 @@ def _given(arguments: argparse.Namespace) -> dict[str, str]:
 def _data(arguments: argparse.Namespace) -> int:
     given = _given(arguments)
     if not given:
-        raise BadInput(f"data: expected {' or '.join(f'--{name} PATH' for name in arguments.tables)}, got none (nor {_variable('NAME')} in the environment)")
+        options, variables = (" or ".join(map(shown, arguments.tables)) for shown in ("--{} PATH".format, _variable))
+        raise BadInput(f"data: expected {options}, got none (nor {variables} in the environment)")
     describe = import_module(f"envs_synthetic.{arguments.paper}").describe
     with _bad_input():
         texts = list(describe(**given))

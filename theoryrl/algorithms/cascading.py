@@ -16,6 +16,7 @@ CascadingBPI plans in the same way and stops as soon as V_bar_1 - V_low_1 <= eps
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import math
 from typing import Any
@@ -275,8 +276,9 @@ class _CascadeLearner(Algorithm):
 
     unit = "episodes"
 
+    @abc.abstractmethod
     def _options(self, problem: CascadingMDP, n: int) -> Any:
-        raise NotImplementedError
+        """Return the kernels' options for a horizon of n episodes."""
 
     def start(self, problem: CascadingMDP, n: int, rng: np.random.Generator) -> State:
         """Return the state before the first episode."""

@@ -52,6 +52,7 @@ def theorem_record(certificate: Certificate) -> Record:
         "violations": certificate.violations,
         "broken": certificate.broken,
         "vacuity": certificate.vacuity,
+        "entries": certificate.entries,
         "nonvacuous_from": certificate.nonvacuous_from,
         "exponent": certificate.exponent,
         "events": [vars(event) for event in certificate.events],
@@ -241,7 +242,8 @@ def _vacuity_explained(t: Record) -> str:
     if t["vacuity"] is None:
         return "not stated"
     since = f"below one from {t['nonvacuous_from']:,} {escape(t['unit'])} on" if t["nonvacuous_from"] else "never below one"
-    return f"{_vacuity(t)} <small>bound over the largest possible value; {since}</small>"
+    worst = f", at the worst of {t['entries']} entries" if t["entries"] > 1 else ""
+    return f"{_vacuity(t)} <small>bound over the largest possible value{worst}; {since}</small>"
 
 
 def _waterfall(chain: Record, trivial: float | None, t: Record) -> str:

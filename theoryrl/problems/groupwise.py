@@ -422,6 +422,14 @@ def _norm2(s: np.ndarray, c: np.ndarray, penalty: np.ndarray) -> np.ndarray:
 
 
 @kernel
+def _hypotenuse(a: float, b: float) -> float:
+    """Return sqrt(a^2 + b^2) of two numbers that are not negative, not both 0; `math.hypot` has other bits interpreted than compiled."""
+    if a < b:
+        return b * math.sqrt(1 + (a / b) * (a / b))
+    return a * math.sqrt(1 + (b / a) * (b / a))
+
+
+@kernel
 def _rotate_in(X: Any, y: Any, groups: Any, start: int, stop: int, R: Any, row: Any) -> None:
     """Add rounds ``start, ..., stop - 1`` to the triangular factors R, (G, d + 1, d + 1), of the groups' rows [X y], by Givens rotations."""
     d = X.shape[1]
@@ -435,7 +443,7 @@ def _rotate_in(X: Any, y: Any, groups: Any, start: int, stop: int, R: Any, row: 
             for i in range(d + 1):
                 if row[i] == 0:
                     continue
-                length = math.hypot(R[g, i, i], row[i])
+                length = _hypotenuse(R[g, i, i], abs(row[i]))
                 cosine, sine = R[g, i, i] / length, row[i] / length
                 R[g, i, i] = length
                 for j in range(i + 1, d + 1):

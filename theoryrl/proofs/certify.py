@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
@@ -63,6 +64,8 @@ class Certificate:
         Steps that must hold and did not, over all seeds, plus events (and steps in expectation) rejected by their tests.
     vacuity : float or None
         Last line over the largest possible value of L0 at the horizon, at its worst entry, median over seeds; None: not stated.
+    entries : int
+        Entries of the trailing axes (groups, tasks) over which `vacuity` is the worst.
     nonvacuous_from : int or None
         First checkpoint from which vacuity stays below one.
     curves : ndarray, shape (seeds, C)
@@ -88,6 +91,7 @@ class Certificate:
     events: tuple[EventCount, ...] = ()
     chains: tuple[ChainSummary, ...] = ()
     vacuity: float | None = None
+    entries: int = 1
     nonvacuous_from: int | None = None
     checkpoints: np.ndarray | None = None
     curves: np.ndarray | None = None
@@ -125,7 +129,8 @@ class Certificate:
             out.append("vacuity: not stated")
         else:
             since = f"below one from {self.nonvacuous_from:,} on" if self.nonvacuous_from else "never below one"
-            out.append(f"vacuity: {self.vacuity:.3g} of the largest possible value ({since}, at this horizon's constants)")
+            worst = f", at the worst of {self.entries} entries" if self.entries > 1 else ""
+            out.append(f"vacuity: {self.vacuity:.3g} of the largest possible value{worst} ({since}, at this horizon's constants)")
         if self.exponent is not None:
             out.append("growth exponent over the last decade: {:.3f} [{:.3f}, {:.3f}]".format(*self.exponent))
         return "\n".join(out)
@@ -201,6 +206,7 @@ def _certificate(
     entry = _closest(proofs, main)
     checkpoints, curves, bound, trivial = _curves(proofs, main, entry)
     vacuity, since = None, None
+    entries = math.prod(np.broadcast_shapes(*(line.value.shape for line in proofs[0].chains[main]))[1:])
     ratio = _vacuities(proofs, main, len(checkpoints))
     if ratio is not None:
         vacuity = float(ratio[-1])
@@ -210,7 +216,7 @@ def _certificate(
     chains = tuple(_summarize(proofs, name) for name in proofs[0].chains)
     exponent = _exponent(checkpoints, curves)
     return Certificate(
-        theorem, algorithm, instance, n, seeds, verdict, (), len(broken), tuple(broken), events, chains, vacuity, since,
+        theorem, algorithm, instance, n, seeds, verdict, (), len(broken), tuple(broken), events, chains, vacuity, entries, since,
         checkpoints, curves, bound, trivial, exponent, statistics.performed - before, interrupted,
     )  # fmt: skip
 

@@ -81,7 +81,13 @@ def _regression_lines(run: Run, algorithm: GroupwiseRegression, D: np.ndarray) -
             Line("A1", "with the steepest gradient", 2 * math.sqrt(2) * algorithm.radius * steepest * np.sqrt(T)),
         ]
     lam, d = algorithm.lam, problem.features.shape[1]
-    ridge = run["ridge_optimum"] if "ridge_optimum" in run.curves else np.array([problem.ridge(lam, int(t)) for t in run.checkpoints])
+    if "ridge_optimum" in run.curves:
+        ridge = run["ridge_optimum"]
+    else:
+        low, high = problem.label_range
+        middle = (low + high) / 2 if algorithm.center else 0.0
+        learned = RegressionStream(problem.features, problem.labels - middle, problem.groups, (low - middle, high - middle))
+        ridge = np.array([learned.ridge(lam, int(t)) for t in run.checkpoints])
     rho = ridge - run["hindsight"]
     norms = rho if algorithm.center else lam * np.array([problem.least_squares_norm2(int(t)) for t in run.checkpoints])
     worst_log = d * np.log1p(T * run["x2"] / (lam * d))
@@ -255,7 +261,7 @@ def theorem_specialist(run: Run) -> Proof:
     lines = [
         Line("L0", "regret", run["regret"], "surely", gap=gap, reason="exp-concavity"),
         Line("L1", "mix loss minus hindsight", run["mix_loss"] - run["hindsight"], "surely", equality=True, gap=gap, reason="weights telescope"),
-        Line("L2", "S ln(v_g / q_g) / eta + D", S / ETA * np.log(run["v"] / q) + D, "surely", gap=gap, reason="v_g <= 1"),
+        Line("L2", "S ln(v_g / q_g) / eta + D", S / ETA * (run["log_v"] - np.log(q)) + D, "surely", gap=gap, reason="v_g <= 1"),
         Line("L3", "S ln(1 / q_g) / eta + D", -S / ETA * np.log(q) + D, "surely", gap=gap, reason="theorem of the learner"),
         Line("L4", "S ln(1 / q_g) / eta + alpha_g", -S / ETA * np.log(q) + a),
     ]

@@ -77,7 +77,8 @@ class Replay:
 
     def M(self, total: np.ndarray, C: np.ndarray | None = None) -> np.ndarray:
         """sqrt(3 C (ln 1/q + ln total)) at every prefix and group."""
-        return np.sqrt(3 * (self.C if C is None else C) * (np.log(1 / self.q) + np.log(total)[:, None]))
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(3 * (self.C if C is None else C) * (np.log(1 / self.q) + np.log(total)[:, None]))
 
 
 def from_zero(increments: np.ndarray) -> np.ndarray:

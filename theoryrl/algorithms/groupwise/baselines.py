@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import math
 from typing import Any, ClassVar
@@ -20,9 +21,9 @@ class PairsLearner(Algorithm):
     unit: ClassVar[str] = "rounds"
     kind: ClassVar[int]
 
+    @abc.abstractmethod
     def rate(self, problem: ClassStream, n: int) -> float:
         """Return the learning rate at horizon n: beta, or eta."""
-        return 0.0
 
     def start(self, problem: ClassStream, n: int, rng: np.random.Generator) -> State:
         """Return the state before the first round."""
@@ -79,6 +80,10 @@ class AnhPairs(PairsLearner):
 
     anytime: ClassVar[bool] = True
     kind: ClassVar[int] = pairs.ANH_PAIRS
+
+    def rate(self, problem: ClassStream, n: int) -> float:
+        """Return 0: there is none to tune."""
+        return 0.0
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -25,16 +25,16 @@ EXTREMES = ("cert", "lemma1", "lemma2")
 ROUNDS, EXPECTED, BASE, PLAYED, MIX = range(len(SUMS))
 CERT, LEMMA1, LEMMA2 = range(len(EXTREMES))
 
-Meta = record(__name__, "Meta", "kind lead prior R C v p losses sums extremes")
+Meta = record(__name__, "Meta", "kind lead prior R C log_v p losses sums extremes")
 
 
 def start(n_groups: int, prior: np.ndarray) -> dict[str, Any]:
-    """Return the meta part of a state: R, C, specialist weights v, and per-group sums."""
+    """Return the meta part of a state: R, C, the logs of the specialists' weights v (which underflow), and per-group sums."""
     return {
         "prior": prior,
         "R": np.zeros(n_groups),
         "C": np.zeros(n_groups),
-        "v": prior.copy(),
+        "log_v": np.log(prior),
         "sums": np.zeros((len(SUMS), n_groups)),
         "extremes": np.array([1.0, 0.0, math.inf]),
     }
@@ -43,7 +43,7 @@ def start(n_groups: int, prior: np.ndarray) -> dict[str, Any]:
 def bundle(kind: str, lead: int, state: dict[str, Any]) -> Any:
     """Return the record that the kernels take."""
     n_groups = len(state["R"])
-    fields = {name: state[name] for name in ("prior", "R", "C", "v", "sums", "extremes")}
+    fields = {name: state[name] for name in ("prior", "R", "C", "log_v", "sums", "extremes")}
     return Meta(kind=METHODS.index(kind), lead=lead, p=np.zeros(n_groups), losses=np.zeros(n_groups), **fields)
 
 
@@ -79,6 +79,11 @@ def anybody(awake: Any) -> bool:
 def mix(meta: Any, awake: Any) -> None:
     """Line 3: fill p over the awake groups; with nobody awake p is the prior."""
     G = awake.shape[0]
+    largest = -math.inf
+    if meta.kind == SPECIALIST:
+        for g in range(G):
+            if awake[g]:
+                largest = max(largest, meta.log_v[g])
     total = 0.0
     for g in range(G):
         meta.p[g] = 0.0
@@ -87,7 +92,7 @@ def mix(meta: Any, awake: Any) -> None:
             if meta.kind == ANH:
                 weight = meta.prior[g] * anh_weight(meta.R[g], meta.C[g])
             elif meta.kind == SPECIALIST:
-                weight = meta.v[g]
+                weight = math.exp(meta.log_v[g] - largest)
             elif meta.kind == PRIORITY:
                 weight = 1.0 if total == 0 else 0.0
             elif meta.kind == SINGLE:
@@ -109,7 +114,7 @@ def mix(meta: Any, awake: Any) -> None:
 
 @kernel
 def score(meta: Any, awake: Any, traced: bool) -> float:
-    """Line 5: update R and C (v of specialist_ew) of the awake groups from their scaled losses; return l_hat = sum of p l."""
+    """Line 5: update R and C (ln v of specialist_ew) of the awake groups from their scaled losses; return l_hat = sum of p l."""
     G = awake.shape[0]
     expected = 0.0
     for g in range(G):
@@ -131,7 +136,7 @@ def score(meta: Any, awake: Any, traced: bool) -> float:
             meta.sums[EXPECTED, g] += expected
             meta.sums[BASE, g] += meta.losses[g]
             if meta.kind == SPECIALIST:
-                meta.v[g] *= math.exp(-ETA * meta.losses[g]) / shrunk
+                meta.log_v[g] -= ETA * meta.losses[g] + math.log(shrunk)
                 meta.sums[MIX, g] -= math.log(shrunk) / ETA
     return expected
 

@@ -7,6 +7,7 @@ nothing else is.  The kernels of `meta`, `regression`, `finite` and `paths` name
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import math
 from typing import Any, ClassVar
@@ -53,21 +54,27 @@ class Reduction(Algorithm):
         """The meta step, by which theorems tell which of them applies."""
         return self.meta
 
+    @abc.abstractmethod
     def _learners(self, problem: Any) -> State:
         raise NotImplementedError
 
+    @abc.abstractmethod
     def _bundles(self, problem: Any, state: State) -> tuple[Any, ...]:
         raise NotImplementedError
 
+    @abc.abstractmethod
     def _play(self, problem: Any, state: State, raw: np.ndarray, t0: int, k: int, traced: bool) -> None:
         raise NotImplementedError
 
+    @abc.abstractmethod
     def _propose(self, x: np.ndarray, awake: np.ndarray, weights: Any, bundles: Any, rng: Any) -> np.ndarray | None:
         raise NotImplementedError
 
+    @abc.abstractmethod
     def _outcome(self, problem: Any, outcome: Any) -> Any:
         raise NotImplementedError
 
+    @abc.abstractmethod
     def _learn(self, x: np.ndarray, outcome: Any, awake: np.ndarray, weights: Any, bundles: Any, problem: Any) -> float:
         raise NotImplementedError
 
@@ -119,7 +126,7 @@ class Reduction(Algorithm):
             "C": state["C"],
         }
         if trace:
-            row |= dict(zip(meta.EXTREMES, state["extremes"], strict=True)) | {"mix_loss": scale * sums[meta.MIX], "v": state["v"]}
+            row |= dict(zip(meta.EXTREMES, state["extremes"], strict=True)) | {"mix_loss": scale * sums[meta.MIX], "log_v": state["log_v"]}
             row |= self._traced(problem, state)
         return {name: np.array(value) for name, value in row.items()}
 
