@@ -283,7 +283,7 @@ registry: list[Theorem] = []
 
 def theorem(
     *,
-    for_: type[Algorithm],
+    for_: type[Any],
     id: str,
     paper: str,
     source: str,
