@@ -305,6 +305,42 @@ def check_GW10(world: World) -> None:
             same(before, after, slice(t), everything, ("losses",), f"{algorithm}: the future")
 
 
+# --- step by step
+
+
+def check_stepwise(world: World) -> None:
+    """A step-wise learner fed with the rounds of a problem has the bits of a run, noise included, also where nobody is awake."""
+    groupwise, streams = own.groupwise(world), own.streams(world)
+    rng = np.random.default_rng(0)
+    T = 40
+    awake = (rng.random((T, 3)) < 0.35).astype(np.uint8)
+    assert (awake.sum(axis=1) == 0).any()
+    X, y = rng.random((T, 3)), rng.random(T)
+    values = np.array([[h >> i & 1 for i in range(3)] for h in range(8)])
+    finite, edges = streams.ClassStream(rng.random((T, 8)), awake, separator=values), streams.PathStream(rng.random((T, 4, 2, 2)), awake)
+    for algorithm, problem in (
+        (regression(world), stream(world, X, y, awake)),
+        (regression(world, base="ogd", play="average"), stream(world, X, y, awake)),
+        (regression(world, meta="specialist_ew", play="average", solver="sherman_morrison"), stream(world, X, y, awake)),
+        *((groupwise.GroupwiseFinite(base=base), finite) for base in ("hedge", "separator_ftpl")),
+        *((groupwise.GroupwisePaths(base=base), edges) for base in ("path_hedge", "path_ftpl")),
+        (groupwise.SleepingExperts(meta="uniform"), streams.ExpertStream(rng.random((T, 3)), awake)),
+    ):
+        run = algorithm.run(problem, T, seed=5, checkpoints=[T], trace="raw")
+        stepper = algorithm.stepwise(problem, seed=5)
+        for t in range(T):
+            features = (X[t],) if isinstance(algorithm, groupwise.GroupwiseRegression) else ()
+            prediction = stepper.predict(*features, awake[t])
+            played = stepper.update(y[t] if features else problem.losses[t])
+            if awake[t].any():
+                assert np.array_equal(prediction.p, run.output["p"][t]) and played == run.output["played"][t], f"{algorithm}, round {t}"
+                assert not features or np.array_equal(prediction.proposals, run.output["proposals"][t])
+            else:
+                assert np.allclose(prediction.p, 1 / 3) and played == 0
+        for name in ("R", "C", "sums"):
+            assert np.array_equal(stepper.state[name], run.state[name]), f"{algorithm}: {name}"
+
+
 # --- GW-12
 
 
@@ -324,6 +360,8 @@ def check_GW12(world: World) -> None:
         for g, rows in own_rows(awake):
             assert np.allclose(out["losses"][rows, g], own_hedge(losses[rows], K), rtol=0, atol=1e-12), f"K={K} W={W}: Hedge over paths"
             assert abs(best[g] - losses[rows].sum(axis=0).min()) <= 1e-12 * T * K
+            own_regret = K * out["losses"][rows, g].sum() - best[g]
+            assert own_regret <= K * math.sqrt(len(rows) * math.log(len(paths))) + 1e-9, f"K={K} W={W}: own regret {own_regret}"
         for base in ("path_hedge", "path_ftpl"):
             stepper = groupwise.GroupwisePaths(base=base).stepwise(problem)
             for t in range(T):
@@ -398,10 +436,15 @@ def check_GW16(world: World) -> None:
     T, lam = len(y), 1e-6
     problem = stream(world, X, y, np.ones((T, 1), dtype=np.uint8))
     optimum = own.ridge(X, y, lam)
-    errors = {}
+    past = np.vstack([np.column_stack([X, np.append(y[:-1], 0.0)]), np.column_stack([math.sqrt(lam) * np.eye(20), np.zeros(20)])])
+    R = np.linalg.qr(past, mode="r")
+    scratch = float(X[-1] @ np.linalg.solve(R[:20, :20], R[:20, 20]))  # the last prediction of VAW, solved anew
+    errors, last = {}, {}
     for options in ({}, {"solver": "sherman_morrison"}):
-        run = regression(world, lam=lam, clip=False, **options).run(problem, T, seed=0, checkpoints=[T], trace=True)
-        own_loss = run["base_loss"][-1, 0]
-        errors[options.get("solver", "default")] = abs(own_loss - optimum - run["y2h"][-1, 0] + run["yhat2gamma"][-1, 0]) / (1 + (y**2).sum())
+        run = regression(world, lam=lam, clip=False, **options).run(problem, T, seed=0, checkpoints=[T], trace="raw")
+        own_loss, name = run["base_loss"][-1, 0], options.get("solver", "default")
+        errors[name] = float(abs(own_loss - optimum - run["y2h"][-1, 0] + run["yhat2gamma"][-1, 0]) / (1 + (y**2).sum()))
+        last[name] = abs(float(run.output["proposals"][-1, 0]) - scratch)
     assert errors["default"] < 1e-10, f"identity error {errors}"
     assert errors["sherman_morrison"] > 1e-7, f"identity error {errors}"
+    assert last["default"] < 1e-10 and last["sherman_morrison"] > 100 * last["default"], f"last prediction against a solve from scratch: {last}"

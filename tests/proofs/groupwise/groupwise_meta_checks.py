@@ -30,8 +30,6 @@ def experts(world: World, **options: Any) -> Any:
     return own.groupwise(world).SleepingExperts(**options)
 
 
-
-
 def streak_replay(world: World, q: float, T: int = 400) -> Replay:
     losses, awake = own.streak(T)
     prior = (1 - q, q)
@@ -60,12 +58,13 @@ def zero_sum(replay: Replay) -> None:
     terms, total = (replay.q * replay.w * replay.r).sum(axis=1), (replay.q * replay.w).sum(axis=1)
     assert np.all(np.abs(terms) <= 1e-9 * total + 1e-16), f"Lemma 1: {np.max(np.abs(terms) / (total + 1e-300))}"
     lost = somebody & (total == 0)
-    restricted = replay.q * replay.awake
-    assert np.allclose(replay.p[lost], restricted[lost] / restricted[lost].sum(axis=1, keepdims=True), rtol=1e-12, atol=0), "p is the prior if no weight is left"
+    rest = (replay.q * replay.awake)[lost]
+    assert np.allclose(replay.p[lost], rest / rest.sum(axis=1, keepdims=True), rtol=1e-12, atol=0), "p is the prior if no weight is left"
 
 
 def check_GW1(world: World) -> None:
     """GW-1. Lemma 1: the prior-weighted w r sum to zero over the awake groups, on which p lives."""
+
     @attack(120)
     @given(games())
     def every_game(game: Any) -> None:
@@ -324,9 +323,7 @@ def check_GW15(world: World) -> None:
         assert found >= 0.85, f"{control} on the second group of crossing has slope {found}"
     flips = [own.environment(world, "sign_flip", 4_000, own.FIRST_SEED + seed) for seed in range(10)]
     for control in ("single", "uniform"):
-        regrets = np.array(
-            [groupwise.GroupwiseRegression(meta=control).run(p, 4_000, seed=0, checkpoints=checkpoints)["regret"][:, 0] for p in flips]
-        )
+        regrets = np.array([groupwise.GroupwiseRegression(meta=control).run(p, 4_000, seed=0, checkpoints=checkpoints)["regret"][:, 0] for p in flips])
         assert slope(checkpoints, regrets)[1] >= 0.85, f"{control} on the first group of sign_flip: {slope(checkpoints, regrets)}"
     for N in (2, 8):
         lengths = 2 ** np.arange(6, 17)
@@ -347,6 +344,9 @@ def check_GW19(world: World) -> None:
     ratios = [float(np.max(replay.R[1:, 1] / replay.M(replay.B(kappa))[1:, 1])) for kappa in KAPPAS]
     assert all(0.940 - 1e-3 <= ratio <= 0.950 + 1e-3 for ratio in ratios), f"R / M = {ratios}"
     assert abs(replay.R[-1, 1] - 101.563) <= 1e-3, f"R_400 = {replay.R[-1, 1]}"
+    extreme = streak_replay(world, 1e-300, 3_000)  # the smallest prior at which nothing may overflow
+    ratio = float(np.max(extreme.R[1:, 1] / extreme.M(extreme.B(2 / 3))[1:, 1]))
+    assert abs(ratio - 0.997) <= 1e-3, f"R / M = {ratio} at q = 1e-300"
 
 
 # --- GW-21

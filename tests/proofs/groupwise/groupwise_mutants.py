@@ -14,6 +14,9 @@ RETURN_WEIGHT = "    return 0.5 * math.exp(b * b / k) * math.expm1((a - b) * (a 
 K = "k = max(R + 1, 0.0), max(R - 1, 0.0), 3 * (C + 1)"
 PHI = "math.exp(R * R / (3 * C))"
 R = "r = expected - meta.losses[g]\n            meta.R[g] += r"
+IF_AWAKE = "        if awake[g]:\n            "
+RANK_ONE = "rank_one(learners.factor[g], learners.pivots[g], x, z, learners.forward)\n"
+END_OF_LEARN = "    return loss\n\n\n@kernel\ndef tally"
 
 
 def mutant(id: str, description: str, killers: str, *patches: tuple[str, str, str], compiled: bool = False) -> Mutant:
@@ -21,8 +24,8 @@ def mutant(id: str, description: str, killers: str, *patches: tuple[str, str, st
 
 
 MUTANTS = [
-    mutant("M1", "asleep experts are updated as if their loss were 0", "GW-1 GW-5", (META, f"        if awake[g]:\n            {R}", f"        if True:\n            {R}")),
-    mutant("M2", "p is not renormalised on the awake", "GW-1", (META, "        if awake[g]:\n            weight = 1.0", "        if True:\n            weight = 1.0")),
+    mutant("M1", "asleep experts are updated as if their loss were 0", "GW-1 GW-5", (META, IF_AWAKE + R, "        if True:\n            " + R)),
+    mutant("M2", "p is not renormalised on the awake", "GW-1", (META, IF_AWAKE + "weight = 1.0", "        if True:\n            weight = 1.0")),
     mutant(
         "M3",
         "C is never updated (and nothing is traced: the potential is infinite at C = 0)",
@@ -78,12 +81,7 @@ MUTANTS = [
         "M17",
         "learners are fed all rounds",
         "GW-7 GW-10",
-        (
-            REGRESSION,
-            "    return loss\n\n\n@kernel\ndef tally",
-            "    for g in range(awake.shape[0]):\n        if not awake[g]:\n            rank_one(learners.factor[g], learners.pivots[g], x, z, learners.forward)\n"
-            "    return loss\n\n\n@kernel\ndef tally",
-        ),
+        (REGRESSION, END_OF_LEARN, "    for g in range(awake.shape[0]):\n        if not awake[g]:\n            " + RANK_ONE + END_OF_LEARN),
     ),
     mutant("M18", "Sherman-Morrison in place of Cholesky", "GW-16", (REDUCTION, 'solver: str = "cholesky"', 'solver: str = "sherman_morrison"'), compiled=True),
 ]

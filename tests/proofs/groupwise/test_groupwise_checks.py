@@ -10,6 +10,7 @@ import groupwise_oracles as own
 import groupwise_run_checks as runs
 import pytest
 
+from envs_synthetic.groupwise import SOURCES
 from theoryrl.testing.world import original, world
 
 pytestmark = pytest.mark.regret
@@ -107,7 +108,7 @@ def test_GW16_collinear_features() -> None:
     base.check_GW16(original)
 
 
-@pytest.mark.skipif(runs.MEDICAL is None, reason="THEORYRL_MEDICAL is not set: the path of insurance.csv (Lantz, Machine Learning with R; see envs_synthetic.groupwise.SOURCES)")
+@pytest.mark.skipif(runs.MEDICAL is None, reason=f"THEORYRL_MEDICAL is not set, the path of {SOURCES['medical']}")
 def test_GW18_published_medical_table() -> None:
     """GW-18."""
     runs.check_GW18(original)
@@ -131,6 +132,11 @@ def test_GW21_sampled_losses() -> None:
 def test_scaled_losses_are_in_range() -> None:
     """The range check of M12."""
     meta.check_range(original)
+
+
+def test_step_by_step_has_the_bits_of_a_run() -> None:
+    """The step-wise learner that the adaptive adversaries of GW-1, GW-5 and GW-8 play against."""
+    base.check_stepwise(original)
 
 
 def test_search_for_violations(record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ nothing else is.  The kernels of `meta`, `regression`, `finite` and `paths` name
 from __future__ import annotations
 
 import abc
+import copy
 import dataclasses
 import math
 from typing import Any, ClassVar
@@ -186,13 +187,18 @@ class Stepwise:
 
     def predict(self, *context: Any) -> Prediction:
         """Return the prediction for ``predict(awake)`` or, in regression, ``predict(x, awake)``."""
+        wanted = ("x", "awake") if isinstance(self._problem, RegressionStream) else ("awake",)
+        if len(context) != len(wanted):
+            raise TypeError(f"predict: expected {' and '.join(wanted)}, got {len(context)} arguments")
         *features, awake = context
         awake = validate.integer_array("awake", awake, (self._problem.n_groups,), 0, 1).astype(np.uint8)
         if features:
             self._x = validate.real_array("x", features[0], (self._problem.features.shape[1],))
         self._awake = awake
-        asked = awake if awake.any() else np.ones_like(awake)
-        proposals = self._algorithm._propose(self._x, asked, self._meta, self._bundles, self.state["rng"])
+        asked, rng = awake, self.state["rng"]
+        if not awake.any():
+            asked, rng = np.ones_like(awake), copy.deepcopy(rng)  # a run draws nothing in such a round
+        proposals = self._algorithm._propose(self._x, asked, self._meta, self._bundles, rng)
         meta.mix(self._meta, awake)
         p = self._meta.p.copy()
         return Prediction(p, proposals, None if proposals is None else np.tensordot(p, proposals, 1))
@@ -201,11 +207,11 @@ class Stepwise:
         """Learn from the round's label, losses or edge losses; return the unscaled loss of what was played (0 with nobody awake)."""
         if self._awake is None:
             raise ValueError("update: expected a call of predict before it")
-        awake, self._awake = self._awake, None
         outcome = self._algorithm._outcome(self._problem, outcome)
+        awake, self._awake = self._awake, None
+        self.state["t"] += 1
         if not awake.any():
             return 0.0
-        self.state["t"] += 1
         return float(self._algorithm._learn(self._x, outcome, awake, self._meta, self._bundles, self._problem))
 
 
