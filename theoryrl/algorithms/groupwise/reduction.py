@@ -209,9 +209,9 @@ class Stepwise:
             raise ValueError("update: expected a call of predict before it")
         outcome = self._algorithm._outcome(self._problem, outcome)
         awake, self._awake = self._awake, None
-        self.state["t"] += 1
         if not awake.any():
             return 0.0
+        self.state["t"] += 1
         return float(self._algorithm._learn(self._x, outcome, awake, self._meta, self._bundles, self._problem))
 
 
