@@ -341,7 +341,7 @@ def scaling(scale: str) -> Drawing:
     ):
         took: dict[str, list[float]] = {label: [] for label in looks}
         for K, G in cases:
-            problem = paths(int(np.clip(budget / (G * 3**K), 200, 4000)), K=K, W=3, G=G)
+            problem = paths(int(np.clip(budget / (G * 3**K), 100, 4000)), K=K, W=3, G=G)
             for label, (kind, *_) in looks.items():
                 if kind is GroupwisePaths:
                     took[label].append(_microseconds(kind(), problem, repeats))
@@ -358,7 +358,7 @@ def scaling(scale: str) -> Drawing:
     return drawing(
         fig,
         f"""Time of a round on paths(K=K, W=3, G=G), measured on the machine that drew the figure: {repeats} runs of the compiled loop, the least processor
-        time over the number of rounds (200 to 4,000). In the legend the fitted power over the last four points. The reduction is {GroupwisePaths()!r}:
+        time over the number of rounds (100 to 4,000). In the legend the fitted power over the last four points. The reduction is {GroupwisePaths()!r}:
         Hedge over all paths by dynamic programming, one learner for each awake group; the others keep a weight for each pair of a group and a path, on the
         enumerated class (up to {3**9:,} paths). Group 0 is always awake, the others with probability .4. On small classes enumeration is as cheap; the
         gain is for structured ones.""",
@@ -515,11 +515,17 @@ def _beside(tables: Sequence[tuple[str, Sequence[str], np.ndarray, np.ndarray]])
             ax.text(x, -0.75, head, transform=ax.get_yaxis_transform(), ha="right", va="bottom", fontsize=8, color="#333333")
             for i in range(len(names)):
                 value = (ours if column % 2 else theirs)[i, column // 2]
-                text = f"{value:.3f}".replace("-", "−") if "medical" in title else number(None if np.isnan(value) else float(value))
-                ax.text(x, i, text, transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=8)
+                ax.text(x, i, _digits(value, title), transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=8)
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower left", ncols=4)
     return fig
+
+
+def _digits(value: float, title: str) -> str:
+    """Return a number about as exactly as it is published: three decimals (medical, and below one), else four digits."""
+    if np.isnan(value):
+        return "–"
+    return f"{value:.3f}".replace("-", "−") if "medical" in title or abs(value) < 1 else number(float(value))
 
 
 def _mean_sd(runs: Sequence[Run], curve: str) -> tuple[np.ndarray, np.ndarray]:

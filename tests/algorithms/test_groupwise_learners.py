@@ -74,6 +74,8 @@ def streams(naps: bool = True) -> dict[type, Any]:
 
 
 NAPPING, AWAKE = streams(), streams(naps=False)
+REGRESSION = AWAKE[RegressionStream]
+ONE = np.ones((1, 1))
 
 
 def instance(learner: Any) -> Any:
@@ -192,16 +194,20 @@ def step_through(learner: Reduction, problem: Any) -> None:
             assert np.array_equal(run.state[name], stepper.state[name]), name
 
 
+@pytest.mark.parametrize("naps", [False, True])
 @each(REDUCTIONS)
-def test_step_by_step_is_the_run(learner: Reduction) -> None:
-    step_through(learner, AWAKE[learner.stream])
+def test_step_by_step_is_the_run(learner: Reduction, naps: bool) -> None:
+    step_through(learner, (NAPPING if naps else AWAKE)[learner.stream])
 
 
-@each(REDUCTIONS)
-def test_step_by_step_is_the_run_with_naps(learner: Reduction, request: pytest.FixtureRequest) -> None:
-    if getattr(learner, "base", "").endswith("ftpl"):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="Stepwise.predict draws noise in a round with nobody awake, and run does not"))
-    step_through(learner, NAPPING[learner.stream])
+def test_a_refused_outcome_keeps_the_round() -> None:
+    learner = GroupwiseRegression()
+    stepper, other = learner.stepwise(REGRESSION), learner.stepwise(REGRESSION)
+    for t in range(10):
+        assert np.array_equal(stepper.predict(*contexts(REGRESSION, t)).p, other.predict(*contexts(REGRESSION, t)).p)
+        with pytest.raises(ValueError, match="y"):
+            stepper.update(2.0)
+        assert stepper.update(outcome(REGRESSION, t)) == other.update(outcome(REGRESSION, t))
 
 
 @each([GroupwiseRegression(), GroupwiseFinite(), GroupwisePaths(), SleepingExperts(), SleepingExperts(meta="priority")])
@@ -260,10 +266,6 @@ def test_worked_values_of_the_first_two_rounds() -> None:
     problem = ExpertStream(np.array([[0, 1], [0, 1]]), np.ones((2, 2)))
     run = SleepingExperts().run(problem, 2, seed=0, trace="raw")
     assert np.allclose(run.output["p"], [[0.5, 0.5], [0.9190652, 0.0809348]], atol=5e-8)
-
-
-REGRESSION = AWAKE[RegressionStream]
-ONE = np.ones((1, 1))
 
 
 def stream(**fields: Any) -> Callable[[], Any]:
@@ -338,6 +340,8 @@ def stepped(*arguments: Any, label: Any = 0.5) -> Callable[[], Any]:
         (lambda: GroupwiseRegression().stepwise(rnd(5)), "problem"),
         (lambda: GroupwiseRegression().stepwise(REGRESSION, seed=-1), "seed"),
         (lambda: GroupwiseRegression().stepwise(REGRESSION).update(0.5), "update"),
+        (stepped(np.ones(4)), "predict"),
+        (stepped(np.ones(5), np.ones(4), 0.5), "predict"),
         (stepped(np.ones(4), np.ones(4)), "x"),
         (stepped(np.full(5, np.nan), np.ones(4)), r"x\[0\]"),
         (stepped(np.ones(5), [1, 1, 2, 0]), r"awake\[2\]"),

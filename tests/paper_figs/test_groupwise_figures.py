@@ -64,7 +64,7 @@ def test_published_numbers_stand_beside_ours() -> None:
     theirs = np.array([[1.5, -2.75, 3.25], [112.5, 0.05, np.nan]])
     fig = groupwise._beside([("Adult", ("young", "old"), ours, theirs)])
     shown = [text.get_text() for text in fig.axes[0].texts]
-    assert shown[1:3] == ["1.5", "112.5"] and shown[4:6] == ["1.25", "0.5"] and "−2.5" in shown and "1,234" in shown and "–" in shown
+    assert shown[1:3] == ["1.5", "112.5"] and shown[4:6] == ["1.25", "0.500"] and "−2.5" in shown and "1,234" in shown and "–" in shown
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["young", "old"]
 
 

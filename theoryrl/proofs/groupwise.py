@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from theoryrl.algorithms.groupwise import AnhPairs, BlumLykouris, GroupwiseFinite, GroupwisePaths, GroupwiseRegression, MinimaxMW, Reduction
 from theoryrl.algorithms.groupwise.meta import ETA
@@ -32,7 +33,11 @@ def potential_bound(C: np.ndarray, prior: np.ndarray, kappa: float = KAPPA) -> n
 
 def anh_bound(C: np.ndarray, prior: np.ndarray, B: Any) -> np.ndarray:
     r"""Return :math:`M_g = \sqrt{3 C_g (\ln(1/q_g) + \ln B)}` (Theorem A of AdaNormalHedge with sleeping experts)."""
-    bound: np.ndarray = np.sqrt(3 * C * np.maximum(np.log(B) - np.log(prior), 0))
+    return _anh_bound_of_log(C, prior, np.log(np.maximum(B, 1e-300)))
+
+
+def _anh_bound_of_log(C: np.ndarray, prior: np.ndarray, log_B: Any) -> np.ndarray:
+    bound: np.ndarray = np.sqrt(3 * C * np.maximum(log_B - np.log(prior), 0))
     return bound
 
 
@@ -208,7 +213,7 @@ def theorem_combined(run: Run) -> Proof:
     learner = learner_lines(run)
     a = next(line.value for line in learner if line.id == "A0")
     logs = _log_potentials(run)
-    total = np.sum(q * np.exp(logs), axis=1, keepdims=True)
+    total = special.logsumexp(logs, axis=1, b=q, keepdims=True)  # a broken run's potentials overflow
     linear = not (isinstance(run.algorithm, GroupwiseRegression) and run.algorithm.play == "average")
     expected = learner[0].holds == "in expectation"
     gap = TOLERANCE * (1 + T)
@@ -219,7 +224,7 @@ def theorem_combined(run: Run) -> Proof:
         Line("L1", "expected loss minus hindsight", run["expected"] - run["hindsight"], "surely", equality=True, gap=gap, reason="definition of R"),
         Line("L2", "S R_g + own regret of the learner", S * run["R"] + D, "surely", gap=gap, reason="definition of the potential"),
         Line("L3", "S sqrt(3 C ln Phi) + D", S * np.sqrt(3 * C * logs) + D, "surely", gap=gap, reason="q_g Phi_g is at most the sum"),
-        Line("L4", "with the sum of the potentials", S * anh_bound(C, q, total) + D, "surely", gap=gap, reason="Lemmas 1 and 2, summed"),
+        Line("L4", "with the sum of the potentials", S * _anh_bound_of_log(C, q, total) + D, "surely", gap=gap, reason="Lemmas 1 and 2, summed"),
         Line("L5", "with the certificate", S * anh_bound(C, q, cert) + D, "surely", gap=gap, reason="Lemmas 3 and 4"),
         Line("L6", "with B, kappa = 2/3", S * anh_bound(C, q, sharp) + D, "surely", gap=gap, reason="2/3 <= 3/2"),
         Line(
