@@ -46,12 +46,12 @@ def environments(world: World) -> Iterator[tuple[Any, Any, int]]:
         yield mean, problem, problem.n_rounds
         yield ridge, problem, problem.n_rounds
     if ADULT:
-        yield vaw, own.environment(world, "adult", ADULT, 0), 4_000
+        yield vaw, own.environment(world, "adult", ADULT, 0), 2_000
 
 
 def some_checkpoints(problem: Any, n: int) -> np.ndarray:
     """64 of them, log-spaced; fewer where every comparator is a large decomposition."""
-    return np.unique(np.geomspace(1, n, 64 if getattr(problem, "dimension", 0) < 50 else 12).astype(int))
+    return np.unique(np.geomspace(1, n, 64 if getattr(problem, "dimension", 0) < 50 else 6).astype(int))
 
 
 # --- GW-8
