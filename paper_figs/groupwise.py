@@ -438,7 +438,7 @@ def published(scale: str) -> Drawing:
             the reconstructed file with numeric income (49,531 rows), which may not be redistributed."""
         )
     kinds = data.PUBLISHED_SYNTHETIC
-    ends = {kind: _ends(_in_paper_orders(synthetic_paper(kind))) for kind in kinds}
+    ends = {kind: _ends([synthetic_paper(kind, order=order) for order in range(len(data.ORDER_SEEDS))]) for kind in kinds}
     ours = np.array([*(ends[kind][-1] for kind in kinds), ends["dominance"][data.SYNTHETIC_GROUPS.index("red")]])
     theirs = np.array([*kinds.values(), RED])
     names = (*(f"{kind}: always on" for kind in kinds), "dominance: red")
@@ -458,12 +458,6 @@ def published(scale: str) -> Drawing:
         uniform prior, expected loss of a draw, as the paper's experiments; without clipping losses may exceed 1 and no theorem applies.
         {" ".join(remarks)} Scale {scale}.""",
     )
-
-
-def _in_paper_orders(stream: RegressionStream) -> list[RegressionStream]:
-    """Return a stream with its rows in each of the paper's orders."""
-    orders = [np.random.RandomState(seed).permutation(stream.n_rounds) for seed in data.ORDER_SEEDS]
-    return [RegressionStream(stream.features[rows], stream.labels[rows], stream.groups[rows]) for rows in orders]
 
 
 def _ends(streams: Sequence[RegressionStream]) -> np.ndarray:
