@@ -25,7 +25,7 @@ from theoryrl.algorithms import (
 )
 from theoryrl.algorithms.groupwise import PairsLearner, Reduction
 from theoryrl.problems import ClassStream, ExpertStream, PathStream, RegressionStream
-from theoryrl.proofs import bound_per_group
+from theoryrl.proofs import bound_per_group, statistics
 from theoryrl.testing.world import world
 
 T = 200
@@ -353,3 +353,29 @@ def stepped(*arguments: Any, label: Any = 0.5) -> Callable[[], Any]:
 def test_bad_input_is_named(make: Callable[[], Any], message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         make()
+
+
+@pytest.mark.parametrize("base", ["separator_ftpl", "path_ftpl"])
+def test_more_draws_estimate_the_expected_loss(base: str) -> None:
+    """Two samples of the same expected losses differ by no more than Hoeffding allows, and the larger one knows them better."""
+    rng = np.random.default_rng(0)
+    awake = np.ones((60, 2))
+    if base == "path_ftpl":
+        problem, make = PathStream(rng.random((60, 3, 2, 2)), awake), GroupwisePaths
+    else:
+        values = np.array([[h >> i & 1 for i in range(2)] for h in range(4)])
+        problem, make = ClassStream(rng.random((60, 4)), awake, separator=values), GroupwiseFinite
+    few, many = (make(base=base, draws=m).run(problem, 60, seed=seed, trace=True) for m, seed in ((50, 1), (2_000, 2)))
+    allowed = problem.loss_scale * np.sqrt(60 * np.log(2 / statistics.LEVEL) / 2 * (1 / 50 + 1 / 2_000))
+    assert np.all(np.abs(few["base_loss"][-1] - many["base_loss"][-1]) <= allowed)
+    assert np.all(0 < many["draw_error"][-1]) and np.all(many["draw_error"][-1] < few["draw_error"][-1])
+    assert np.all(few["draw_error"][-1] < allowed)
+    assert "draw_error" not in make(base=base).run(problem, 60, seed=1, trace=True).curves
+
+
+def test_draws_are_for_perturbed_leaders() -> None:
+    for make in (GroupwiseFinite, GroupwisePaths):
+        with pytest.raises(ValueError, match="draws"):
+            make(draws=2)
+    with pytest.raises(ValueError, match="draws"):
+        GroupwisePaths(base="path_ftpl", draws=0)

@@ -16,20 +16,22 @@ from theoryrl.jit import kernel, record
 BASES = ("hedge", "separator_ftpl", "experts")
 HEDGE, SEPARATOR, EXPERTS = range(len(BASES))
 
-Learners = record(__name__, "Learners", "cumulative mix_gap separator proposals noise index")
+Learners = record(__name__, "Learners", "cumulative mix_gap draw_variance separator proposals noise leaders index")
 
 
 def start(n_groups: int, n_hypotheses: int, base: str) -> dict[str, Any]:
-    """Return the learners' part of a state: cumulative scaled losses, and the sum of the mix gaps of Hedge."""
-    return {"cumulative": np.zeros((n_groups, 0 if base == "experts" else n_hypotheses)), "mix_gap": np.zeros(n_groups)}
+    """Return the learners' part of a state: cumulative scaled losses, the mix gaps of Hedge, the variance of sampled losses."""
+    cumulative = np.zeros((n_groups, 0 if base == "experts" else n_hypotheses))
+    return {"cumulative": cumulative, "mix_gap": np.zeros(n_groups), "draw_variance": np.zeros(n_groups)}
 
 
-def bundle(state: dict[str, Any], separator: np.ndarray | None) -> Any:
+def bundle(state: dict[str, Any], separator: np.ndarray | None, draws: int = 1) -> Any:
     """Return the record that the kernels take."""
     n_groups, n_hypotheses = state["cumulative"].shape
     spaced = np.zeros((n_hypotheses, 0)) if separator is None else separator.astype(float)
     proposals = np.zeros((n_groups, n_hypotheses))
-    return Learners(state["cumulative"], state["mix_gap"], spaced, proposals, np.zeros(spaced.shape[1]), np.zeros(n_groups))
+    scratch = (proposals, np.zeros(spaced.shape[1]), np.zeros((n_groups, draws), np.int64), np.zeros(n_groups))
+    return Learners(state["cumulative"], state["mix_gap"], state["draw_variance"], spaced, *scratch)
 
 
 @kernel
@@ -54,7 +56,7 @@ def propose(awake: Any, meta: Any, learners: Any, base: int, rng: Any) -> None:
             if base == HEDGE:
                 hedge(learners.cumulative[g], hedge_rate(learners.cumulative.shape[1], n), learners.proposals[g])
             elif base == SEPARATOR:
-                perturbed_leader(learners.cumulative[g], learners.separator, math.sqrt(2.0 * n), learners.noise, learners.proposals[g], rng)
+                sample(learners, g, math.sqrt(2.0 * n), rng)
 
 
 @kernel
@@ -85,20 +87,30 @@ def smallest(values: Any) -> float:
 
 
 @kernel
-def perturbed_leader(cumulative: Any, separator: Any, inverse_rate: float, noise: Any, out: Any, rng: Any) -> None:
-    """Put all mass on argmin_h L(h) + N . h(X_s) / eps, fresh Laplace(1) noise N, 1 / eps_n = sqrt(2 n)."""
+def sample(learners: Any, g: int, inverse_rate: float, rng: Any) -> None:
+    """Propose the empirical law of independent perturbed leaders (of one, unless more draws are asked for)."""
+    proposal, draws = learners.proposals[g], learners.leaders.shape[1]
+    proposal[:] = 0.0
+    for i in range(draws):
+        leader = perturbed_leader(learners.cumulative[g], learners.separator, inverse_rate, learners.noise, rng)
+        learners.leaders[g, i] = leader
+        proposal[leader] += 1.0 / draws
+
+
+@kernel
+def perturbed_leader(cumulative: Any, separator: Any, inverse_rate: float, noise: Any, rng: Any) -> int:
+    """Return argmin_h L(h) + N . h(X_s) / eps, fresh Laplace(1) noise N, 1 / eps_n = sqrt(2 n)."""
     for x in range(noise.shape[0]):
         u = rng.random() - 0.5
         noise[x] = -math.copysign(math.log1p(-2 * abs(u)), u)
     leader, best = 0, math.inf
-    for h in range(out.shape[0]):
-        out[h] = 0.0
+    for h in range(cumulative.shape[0]):
         value = cumulative[h]
         for x in range(noise.shape[0]):
             value += inverse_rate * noise[x] * separator[h, x]
         if value < best:
             leader, best = h, value
-    out[leader] = 1.0
+    return leader
 
 
 @kernel
@@ -109,6 +121,8 @@ def learn(loss: Any, awake: Any, meta: Any, learners: Any, base: int, scale: flo
         meta.losses[g] = 0.0
         if awake[g]:
             meta.losses[g] = loss[g] / scale if base == EXPERTS else mean(learners.proposals[g], loss, scale)
+            if base == SEPARATOR and learners.leaders.shape[1] > 1:
+                learners.draw_variance[g] += variance_of_mean(learners.leaders[g], loss, scale, meta.losses[g])
             if traced and base == HEDGE:
                 eta = hedge_rate(N, meta.sums[ROUNDS, g] + 1)
                 if eta > 0:
@@ -129,6 +143,16 @@ def mean(proposal: Any, loss: Any, scale: float) -> float:
     for h in range(proposal.shape[0]):
         total += proposal[h] * (loss[h] / scale)
     return total
+
+
+@kernel
+def variance_of_mean(leaders: Any, loss: Any, scale: float, center: float) -> float:
+    """Return the estimated variance of the mean scaled loss of the draws."""
+    m = leaders.shape[0]
+    total = 0.0
+    for i in range(m):
+        total += (loss[leaders[i]] / scale - center) * (loss[leaders[i]] / scale - center)
+    return total / (m * (m - 1.0))
 
 
 @kernel

@@ -17,19 +17,20 @@ from theoryrl.jit import kernel, record
 BASES = ("path_hedge", "path_ftpl")
 PATH_HEDGE, PATH_FTPL = range(len(BASES))
 
-Learners = record(__name__, "Learners", "cumulative mix_gap proposals trial messages mass index")
+Learners = record(__name__, "Learners", "cumulative mix_gap draw_variance proposals drawn trial messages mass index")
 
 
 def start(n_groups: int, K: int, W: int) -> dict[str, Any]:
-    """Return the learners' part of a state: cumulative edge losses, and the sum of the mix gaps of Hedge."""
-    return {"cumulative": np.zeros((n_groups, K, W, W)), "mix_gap": np.zeros(n_groups)}
+    """Return the learners' part of a state: cumulative edge losses, the mix gaps of Hedge, the variance of sampled costs."""
+    return {"cumulative": np.zeros((n_groups, K, W, W)), "mix_gap": np.zeros(n_groups), "draw_variance": np.zeros(n_groups)}
 
 
-def bundle(state: dict[str, Any]) -> Any:
+def bundle(state: dict[str, Any], draws: int = 1) -> Any:
     """Return the record that the kernels take."""
     n_groups, K, W, _ = state["cumulative"].shape
     shape = state["cumulative"].shape
-    return Learners(state["cumulative"], state["mix_gap"], np.zeros(shape), np.zeros(shape[1:]), np.zeros((K + 1, W)), np.zeros((K + 1, W)), np.zeros(n_groups))
+    scratch = (np.zeros(shape), np.zeros((n_groups, draws, *shape[1:])), np.zeros(shape[1:]), np.zeros((K + 1, W)), np.zeros((K + 1, W)), np.zeros(n_groups))
+    return Learners(state["cumulative"], state["mix_gap"], state["draw_variance"], *scratch)
 
 
 @kernel
@@ -63,8 +64,7 @@ def propose(awake: Any, meta: Any, learners: Any, base: int, rng: Any) -> None:
                 flow(learners.cumulative[g], path_rate(K, W, n), learners.messages, learners.mass, learners.proposals[g])
             else:
                 inverse_rate = 2 * math.sqrt(n_edges(K, W) * n)
-                perturb(learners.cumulative[g], inverse_rate, learners.trial, rng)
-                shortest_path(learners.trial, learners.messages, learners.proposals[g])
+                sample(learners, g, inverse_rate, rng)
 
 
 @kernel
@@ -111,6 +111,21 @@ def flow(cost: Any, eta: float, b: Any, mass: Any, out: Any) -> None:
 
 
 @kernel
+def sample(learners: Any, g: int, inverse_rate: float, rng: Any) -> None:
+    """Propose the mean flow of independent perturbed shortest paths (of one, unless more draws are asked for)."""
+    proposal, draws = learners.proposals[g], learners.drawn.shape[1]
+    K, W, _ = proposal.shape
+    proposal[:] = 0.0
+    for draw in range(draws):
+        perturb(learners.cumulative[g], inverse_rate, learners.trial, rng)
+        shortest_path(learners.trial, learners.messages, learners.drawn[g, draw])
+        for k in range(K):
+            for i in range(W):
+                for j in range(W):
+                    proposal[k, i, j] += learners.drawn[g, draw, k, i, j] / draws
+
+
+@kernel
 def perturb(cost: Any, inverse_rate: float, out: Any, rng: Any) -> None:
     """Fill `out` with the costs plus u / eps, fresh uniform u on every edge."""
     K, W, _ = cost.shape
@@ -150,6 +165,8 @@ def learn(loss: Any, awake: Any, meta: Any, learners: Any, base: int, traced: bo
         meta.losses[g] = 0.0
         if awake[g]:
             meta.losses[g] = cost_of(learners.proposals[g], loss) / K
+            if base == PATH_FTPL and learners.drawn.shape[1] > 1:
+                learners.draw_variance[g] += variance_of_mean(learners.drawn[g], loss, meta.losses[g])
             if traced and base == PATH_HEDGE and W > 1 and K > 1:
                 learners.mix_gap[g] += meta.losses[g] + log_shrink(learners, g, loss, path_rate(K, W, meta.sums[ROUNDS, g] + 1)) / K
     expected = score(meta, awake, traced)
@@ -170,6 +187,17 @@ def cost_of(flow: Any, loss: Any) -> float:
             for j in range(width(k + 1, K, W)):
                 total += flow[k, i, j] * loss[k, i, j]
     return total
+
+
+@kernel
+def variance_of_mean(drawn: Any, loss: Any, center: float) -> float:
+    """Return the estimated variance of the mean scaled cost of the draws."""
+    m, K = drawn.shape[0], loss.shape[0]
+    total = 0.0
+    for draw in range(m):
+        cost = cost_of(drawn[draw], loss) / K
+        total += (cost - center) * (cost - center)
+    return total / (m * (m - 1.0))
 
 
 @kernel

@@ -310,6 +310,16 @@ class GroupwiseRegression(Reduction):
         return row
 
 
+def _check_draws(draws: int, base: str) -> None:
+    if validate.integer("draws", draws, 1) > 1 and not base.endswith("ftpl"):
+        raise ValueError(f"draws: expected 1 unless the learner perturbs its leader, got {draws} with base={base!r}")
+
+
+def _draw_error(problem: Any, state: State, draws: int) -> dict[str, np.ndarray]:
+    """Return the standard error of each group's base loss; one draw does not tell it."""
+    return {"draw_error": problem.loss_scale * np.sqrt(state["draw_variance"])} if draws > 1 else {}
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class GroupwiseFinite(Reduction):
     """The reduction over a finite class.
@@ -319,15 +329,20 @@ class GroupwiseFinite(Reduction):
     base : {"hedge", "separator_ftpl"}
         Each group's learner: Hedge with eta_n = 2 sqrt(ln N / n), or follow the perturbed leader over the class's separator, which
         needs an optimisation oracle only (its guarantee is in expectation).
+    draws : int
+        Perturbed leaders drawn in each round and group, whose mean is proposed: 1 is the algorithm; more estimate its expected loss,
+        and the curve "draw_error" is the standard error of `base_loss`.
     """
 
     base: str = "hedge"
+    draws: int = 1
 
     stream: ClassVar[Any] = ClassStream
 
     def __post_init__(self) -> None:
         super().__post_init__()
         validate.one_of("base", self.base, ("hedge", "separator_ftpl"))
+        _check_draws(self.draws, self.base)
         if self.meta == "specialist_ew":
             raise ValueError("meta: specialist_ew needs an exp-concave loss; expected another one here")
 
@@ -341,7 +356,7 @@ class GroupwiseFinite(Reduction):
 
     def _bundles(self, problem: ClassStream, state: State) -> tuple[Any, ...]:
         separator = problem.separator if self.base == "separator_ftpl" else None
-        return meta.bundle(self.meta, int(state["lead"]), state), finite.bundle(state, separator)
+        return meta.bundle(self.meta, int(state["lead"]), state), finite.bundle(state, separator, self.draws)
 
     def _play(self, problem: ClassStream, state: State, raw: np.ndarray, t0: int, k: int, traced: bool) -> None:
         weights, learners = self._bundles(problem, state)
@@ -361,7 +376,7 @@ class GroupwiseFinite(Reduction):
         return finite.learn(losses, awake, weights, learners, finite.BASES.index(self.base), float(problem.loss_scale), True)
 
     def _traced(self, problem: ClassStream, state: State) -> dict[str, Any]:
-        return {"mix_gap": state["mix_gap"]}
+        return {"mix_gap": state["mix_gap"]} | _draw_error(problem, state, self.draws)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -373,15 +388,20 @@ class GroupwisePaths(Reduction):
     base : {"path_hedge", "path_ftpl"}
         Each group's learner: Hedge over all paths by dynamic programming, or follow the perturbed leader with a shortest-path oracle
         (its guarantee is in expectation).
+    draws : int
+        Perturbed leaders drawn in each round and group, whose mean is proposed: 1 is the algorithm; more estimate its expected loss,
+        and the curve "draw_error" is the standard error of `base_loss`.
     """
 
     base: str = "path_hedge"
+    draws: int = 1
 
     stream: ClassVar[Any] = PathStream
 
     def __post_init__(self) -> None:
         super().__post_init__()
         validate.one_of("base", self.base, paths.BASES)
+        _check_draws(self.draws, self.base)
         if self.meta == "specialist_ew":
             raise ValueError("meta: specialist_ew needs an exp-concave loss; expected another one here")
 
@@ -389,7 +409,7 @@ class GroupwisePaths(Reduction):
         return paths.start(problem.n_groups, *problem.losses.shape[1:3])
 
     def _bundles(self, problem: PathStream, state: State) -> tuple[Any, ...]:
-        return meta.bundle(self.meta, int(state["lead"]), state), paths.bundle(state)
+        return meta.bundle(self.meta, int(state["lead"]), state), paths.bundle(state, self.draws)
 
     def _play(self, problem: PathStream, state: State, raw: np.ndarray, t0: int, k: int, traced: bool) -> None:
         weights, learners = self._bundles(problem, state)
@@ -408,7 +428,7 @@ class GroupwisePaths(Reduction):
         return paths.learn(losses, awake, weights, learners, paths.BASES.index(self.base), True)
 
     def _traced(self, problem: PathStream, state: State) -> dict[str, Any]:
-        return {"mix_gap": state["mix_gap"]}
+        return {"mix_gap": state["mix_gap"]} | _draw_error(problem, state, self.draws)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
