@@ -6,7 +6,6 @@ time, the least of some repetitions.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import math
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cascading_numpy import cascading_vi
-from benchmarks.measure import cpu_seconds, exponent, in_subprocess, machine, short, table
+from benchmarks.measure import cpu_seconds, exponent, in_subprocess, run_sections, short, table
 from envs_synthetic.cascading import random_cascade
 from theoryrl.algorithms import CascadingVI
 from theoryrl.jit import kernel
@@ -223,15 +222,7 @@ print(time.perf_counter() - began[0], time.process_time() - began[1])
 
 def main(argv: list[str] | None = None) -> None:
     """Run the sections that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cascading", description=__doc__.partition("\n")[0])
-    parser.add_argument("sections", metavar="SECTION", nargs="*", help=f"default: all ({', '.join(SECTIONS)})")
-    parser.add_argument("--scale", choices=("quick", "full"), default="full", help="quick only shows that all of it runs (default: full, some two minutes)")
-    arguments = parser.parse_args(argv)
-    if unknown := set(arguments.sections) - set(SECTIONS):
-        parser.error(f"unknown section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    print(machine())
-    for name in arguments.sections or SECTIONS:
-        SECTIONS[name](arguments.scale)
+    run_sections("cascading", __doc__, SECTIONS, argv)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ time, the least of some repetitions.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from benchmarks.groupwise_numpy import Factor, Inverse, Solve, groupwise_regression
-from benchmarks.measure import cpu_seconds, exponent, in_subprocess, machine, short, table
+from benchmarks.measure import cpu_seconds, exponent, in_subprocess, run_sections, short, table
 from envs_synthetic.groupwise import paths, synthetic_paper
 from theoryrl.algorithms import Algorithm, AnhPairs, BlumLykouris, GroupwiseFinite, GroupwisePaths, GroupwiseRegression, MinimaxMW
 from theoryrl.algorithms.groupwise import regression as kernels
@@ -187,15 +186,7 @@ print(peak_mebibytes(), run.seconds)
 
 def main(argv: list[str] | None = None) -> None:
     """Run the sections that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.groupwise", description=__doc__.partition("\n")[0])
-    parser.add_argument("sections", metavar="SECTION", nargs="*", help=f"default: all ({', '.join(SECTIONS)})")
-    parser.add_argument("--scale", choices=("quick", "full"), default="full", help="quick only shows that all of it runs (default: full, about a minute)")
-    arguments = parser.parse_args(argv)
-    if unknown := set(arguments.sections) - set(SECTIONS):
-        parser.error(f"unknown section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    print(machine())
-    for name in arguments.sections or SECTIONS:
-        SECTIONS[name](arguments.scale)
+    run_sections("groupwise", __doc__, SECTIONS, argv)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,16 @@ def machine() -> str:
     core = names[0] if names else platform.processor() or platform.machine()
     versions = ", ".join(f"{name} {version}" for name, version in store.versions().items())
     return f"one of {os.cpu_count()} cores of {core}; load {os.getloadavg()[0]:.2f}; {versions}"
+
+
+def run_sections(name: str, text: str, sections: Mapping[str, Callable[[str], None]], argv: list[str] | None) -> None:
+    """Be the command of one benchmark: run the sections that `argv` names, or all."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=text.partition("\n")[0])
+    parser.add_argument("sections", metavar="SECTION", nargs="*", help=f"default: all ({', '.join(sections)})")
+    parser.add_argument("--scale", choices=("quick", "full"), default="full", help="quick only shows that all of it runs (default: full, a minute or two)")
+    arguments = parser.parse_args(argv)
+    if unknown := set(arguments.sections) - set(sections):
+        parser.error(f"unknown section {', '.join(sorted(unknown))}; there are {', '.join(sections)}")
+    print(machine())
+    for section in arguments.sections or sections:
+        sections[section](arguments.scale)
