@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from interruptions import run_interrupted
 
 from envs_synthetic.cascading import cascading_bandit, hidden_gem, myopic_trap, noclick_trap, random_cascade
 from theoryrl.algorithms import (
@@ -68,24 +69,9 @@ def test_checkpoints_change_nothing(learner: Algorithm) -> None:
 @each_learner
 def test_saved_and_resumed_runs_have_the_same_bits(learner: Algorithm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = learner.run(SMALL, 300, seed=5, trace=True)
-    calls = 0
-    advance = type(learner).advance
-
-    def interrupted(self: Any, problem: Any, state: Any, k: int, trace: Any) -> int:
-        nonlocal calls
-        calls += 1
-        if calls in (5, 9, 14):
-            raise KeyboardInterrupt
-        return advance(self, problem, state, k, trace)
-
-    monkeypatch.setattr(type(learner), "advance", interrupted)
     file = tmp_path / "a.run"
-    with pytest.raises(KeyboardInterrupt):
-        learner.run(SMALL, 300, seed=5, trace=True, file=file)
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            Run.load(file).proceed(file=file)
-    assert bits(Run.load(file).proceed(file=file)) == bits(whole) == bits(Run.load(file))
+    finished = run_interrupted(learner, SMALL, 300, seed=5, file=file, monkeypatch=monkeypatch)
+    assert bits(finished) == bits(whole) == bits(Run.load(file))
 
 
 def test_threads_and_processes_have_the_same_bits() -> None:

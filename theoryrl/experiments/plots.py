@@ -168,7 +168,7 @@ def plot_proof(proof: Proof, ax: Any = None) -> Any:
     matplotlib Axes
     """
     name, lines = next(iter(proof.chains.items()))
-    values = _last_values(proof, lines)
+    _, values = proof.last_values(name)
     broken = {(v.chain, v.line, v.next_line) for v in proof.violations}
     with style():
         ax = _axes(ax, (10.0, 1.5 + 0.62 * len(lines)))
@@ -289,13 +289,6 @@ def _exponent(k: np.ndarray, curves: np.ndarray) -> str:
     if k[-1] < 10 * k[0] or np.any(curves[:, -1] <= 0):
         return ""
     return f"  (grows like $k^{{{statistics.growth_exponents(k, curves).mean():.2f}}}$)"
-
-
-def _last_values(proof: Proof, lines: Sequence[Line]) -> list[float]:
-    """The lines' values at the last checkpoint, at the entry whose first line comes closest to the last."""
-    last = np.broadcast_arrays(*(line.value[-1] for line in lines))
-    entry = np.unravel_index(np.argmin(np.nan_to_num(last[-1] - last[0], nan=np.inf)), last[0].shape)
-    return [float(value[entry]) for value in last]
 
 
 def _scale(ax: Any, values: Sequence[float]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -77,15 +78,19 @@ class Widths:
         """W_2, the sum of H_h^2."""
         return sum(j * j for j in range(1, self.H + 1))
 
-    @property
+    @cached_property
     def y(self) -> float:
         """y_*, which minimises the bound at K."""
         return best_supermartingale_bound(float(self.total(self.K)), self.largest, self.iota)[1]
 
+    @cached_property
+    def y_clicks(self) -> float:
+        """y_2, which minimises the bound of the click mass at K."""
+        return best_supermartingale_bound(self.K * self.squares, self.H**2, self.iota)[1]
+
     def clicks(self, k: Any) -> Any:
         r"""Bound the sum of H_h^2 q over examined items by :math:`\varphi_{y_2}(k W_2, H^2)`: at most one click a step."""
-        y = best_supermartingale_bound(self.K * self.squares, self.H**2, self.iota)[1]
-        return supermartingale_bound(y, np.asarray(k) * self.squares, self.H**2, self.iota)
+        return supermartingale_bound(self.y_clicks, np.asarray(k) * self.squares, self.H**2, self.iota)
 
     def harmonic(self, pairs: int, visits: Any) -> Any:
         r"""Bound the sum of 1 / n over `visits` visits to `pairs` pairs, counts frozen inside an episode: :math:`M (2 + \ln^+(T / M) + H)`."""

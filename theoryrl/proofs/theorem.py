@@ -188,20 +188,20 @@ class Proof:
     def _steps(self) -> list[tuple[str, int]]:
         return [(chain, i) for chain, lines in self.chains.items() for i in range(len(lines) - 1)]
 
-    def _worst_entry(self, lines: Sequence[Line]) -> tuple[int, ...]:
-        """The entry of the trailing axes whose first line comes closest to the last."""
-        first, last = np.broadcast_arrays(lines[0].value[-1], lines[-1].value[-1])
-        return tuple(int(k) for k in np.unravel_index(np.argmin(np.nan_to_num(last - first, nan=np.inf)), first.shape))
+    def last_values(self, chain: str) -> tuple[tuple[int, ...], list[float]]:
+        """Return the entry of the trailing axes at which a chain's first line comes closest to the last, and the lines there at the end."""
+        last = np.broadcast_arrays(*(line.value[-1] for line in self.chains[chain]))
+        entry = np.unravel_index(np.argmin(np.nan_to_num(last[-1] - last[0], nan=np.inf)), last[0].shape)
+        return tuple(int(k) for k in entry), [float(value[entry]) for value in last]
 
     def __str__(self) -> str:
         run, theorem = self.run, self.theorem
         out = [f"{theorem.title}\n{run!r}"] if theorem and run else []
         out += [self.note] if self.note else []
         for name, lines in self.chains.items():
-            entry = self._worst_entry(lines)
+            entry, values = self.last_values(name)
             out.append(f"\n{name}" + (f" (entry {list(entry)}, the closest)" if entry else ""))
             out.append(f"  {'line':<5} {'value':>13} {'slack':>13}  {'step holds':<16} what it is; why it is at most the next")
-            values = [np.broadcast_to(line.value[-1], lines[0].value[-1].shape)[entry] for line in lines]
             for i, line in enumerate(lines):
                 slack = f"{values[i + 1] - values[i]:13.6g}" if i + 1 < len(lines) else " " * 13
                 how = ("= " if line.equality else "") + (line.how or "")

@@ -310,18 +310,31 @@ class GroupwiseRegression(Reduction):
         return row
 
 
-def _check_draws(draws: int, base: str) -> None:
-    if validate.integer("draws", draws, 1) > 1 and not base.endswith("ftpl"):
-        raise ValueError(f"draws: expected 1 unless the learner perturbs its leader, got {draws} with base={base!r}")
+@dataclasses.dataclass(frozen=True, repr=False)
+class _ClassReduction(Reduction):
+    """What finite classes and paths share: a learner of the Hedge kind, or one that perturbs its leader."""
 
+    base: str = ""
+    draws: int = 1
 
-def _draw_error(problem: Any, state: State, draws: int) -> dict[str, np.ndarray]:
-    """Return the standard error of each group's base loss; one draw does not tell it."""
-    return {"draw_error": problem.loss_scale * np.sqrt(state["draw_variance"])} if draws > 1 else {}
+    bases: ClassVar[tuple[str, str]]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validate.one_of("base", self.base, self.bases)
+        if validate.integer("draws", self.draws, 1) > 1 and not self.base.endswith("ftpl"):
+            raise ValueError(f"draws: expected 1 unless the learner perturbs its leader, got {self.draws} with base={self.base!r}")
+        if self.meta == "specialist_ew":
+            raise ValueError("meta: specialist_ew needs an exp-concave loss; expected another one here")
+
+    def _traced(self, problem: Any, state: State) -> dict[str, Any]:
+        """One draw does not tell the standard error of the base loss."""
+        error = {"draw_error": problem.loss_scale * np.sqrt(state["draw_variance"])} if self.draws > 1 else {}
+        return {"mix_gap": state["mix_gap"]} | error
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class GroupwiseFinite(Reduction):
+class GroupwiseFinite(_ClassReduction):
     """The reduction over a finite class.
 
     Parameters
@@ -335,16 +348,9 @@ class GroupwiseFinite(Reduction):
     """
 
     base: str = "hedge"
-    draws: int = 1
 
+    bases: ClassVar[tuple[str, str]] = ("hedge", "separator_ftpl")
     stream: ClassVar[Any] = ClassStream
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.one_of("base", self.base, ("hedge", "separator_ftpl"))
-        _check_draws(self.draws, self.base)
-        if self.meta == "specialist_ew":
-            raise ValueError("meta: specialist_ew needs an exp-concave loss; expected another one here")
 
     def _state(self, problem: ClassStream, rng: np.random.Generator) -> State:
         if self.base == "separator_ftpl" and problem.separator is None:
@@ -375,12 +381,9 @@ class GroupwiseFinite(Reduction):
         (learners,) = bundles
         return finite.learn(losses, awake, weights, learners, finite.BASES.index(self.base), float(problem.loss_scale), True)
 
-    def _traced(self, problem: ClassStream, state: State) -> dict[str, Any]:
-        return {"mix_gap": state["mix_gap"]} | _draw_error(problem, state, self.draws)
-
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class GroupwisePaths(Reduction):
+class GroupwisePaths(_ClassReduction):
     """The reduction over all paths of a layered DAG.
 
     Parameters
@@ -394,16 +397,9 @@ class GroupwisePaths(Reduction):
     """
 
     base: str = "path_hedge"
-    draws: int = 1
 
+    bases: ClassVar[tuple[str, str]] = paths.BASES
     stream: ClassVar[Any] = PathStream
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.one_of("base", self.base, paths.BASES)
-        _check_draws(self.draws, self.base)
-        if self.meta == "specialist_ew":
-            raise ValueError("meta: specialist_ew needs an exp-concave loss; expected another one here")
 
     def _learners(self, problem: PathStream) -> State:
         return paths.start(problem.n_groups, *problem.losses.shape[1:3])
@@ -426,9 +422,6 @@ class GroupwisePaths(Reduction):
     def _learn(self, x: np.ndarray, losses: np.ndarray, awake: np.ndarray, weights: Any, bundles: Any, problem: PathStream) -> float:
         (learners,) = bundles
         return paths.learn(losses, awake, weights, learners, paths.BASES.index(self.base), True)
-
-    def _traced(self, problem: PathStream, state: State) -> dict[str, Any]:
-        return {"mix_gap": state["mix_gap"]} | _draw_error(problem, state, self.draws)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
