@@ -20,7 +20,7 @@ from envs_synthetic.cascading import random_cascade
 from theoryrl.algorithms import CascadingVI
 from theoryrl.jit import kernel
 from theoryrl.planning.best_perm import BOX, DP, ENUMERATE, GREEDY, all_lists, box_kernel, workspace
-from theoryrl.planning.cascade import expectation
+from theoryrl.planning.arrays import expectation
 from theoryrl.testing.world import world
 
 ORACLES = {"greedy": GREEDY, "dp (BestPerm)": DP, "enumeration": ENUMERATE}

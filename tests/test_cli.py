@@ -61,6 +61,18 @@ COINS = {
 
         class Twice(Toss):
             """Has two theorems."""
+
+        @dataclasses.dataclass(frozen=True)
+        class Again(Toss):
+            """Toss as another does."""
+
+            claim: object = Toss()
+            faces: object = None
+
+            def __post_init__(self):
+                if not isinstance(self.claim, Toss):
+                    raise TypeError(f"claim: expected a Toss, got {type(self.claim).__name__}")
+                object.__setattr__(self, "claim", self.claim.claim)
     ''',
     "proofs": '''
         from theoryrl.algorithms.coins import Toss, Twice
@@ -78,9 +90,14 @@ COINS = {
     ''',
     "envs_synthetic": '''
         from __future__ import annotations
+        from collections.abc import Callable
         from pathlib import Path
+        from typing import TYPE_CHECKING
         from theoryrl.algorithms.coins import Coin
-        from theoryrl.problems import Problem
+        from theoryrl.problems import ModelClass, Problem
+
+        if TYPE_CHECKING:
+            import pandas
 
         class Other(Problem): ...
 
@@ -92,9 +109,26 @@ COINS = {
             """Return something else."""
             return Other()
 
+        def urn(low: float = 0.25) -> Callable[[int], Coin]:
+            """Return the law of a coin."""
+            def draw(seed: int) -> Coin:
+                return coin(low + seed / 100)
+            draw.__name__ = f"urn(low={low})"
+            return draw
+
+        def sides(n: int = 2) -> ModelClass:
+            """Return what a coin may be."""
+            return ModelClass([[[[[1.0]]]]] * n)
+
         def table() -> list[float]:
             """Not an instance."""
             return []
+
+        def frame() -> pandas.DataFrame:
+            """Not an instance either."""
+
+        def rule() -> Callable[[str], Coin]:
+            """Not a prior: it wants a name."""
 
         def _private() -> Coin:
             return coin()
@@ -214,10 +248,13 @@ def test_list_is_plain_lines_when_piped(capsys: pytest.CaptureFixture[str]):
     assert [row for row in rows if row[0] == "coins"] == [
         ["coins", "algorithm", "Toss", "Toss the coin [bold] once a round."],
         ["coins", "algorithm", "Twice", "Has two theorems."],
+        ["coins", "algorithm", "Again", "Toss as another does."],
         ["coins", "theorem", "one", "Theorem one (a coin), about Toss"],
         ["coins", "theorem", "two", "Theorem two (two coins), about Twice"],
         ["coins", "instance", "coin(bias=0.5)", "Return a coin."],
         ["coins", "instance", "no_coin()", "Return something else."],
+        ["coins", "prior", "urn(low=0.25)", "Return the law of a coin."],
+        ["coins", "hypotheses", "sides(n=2)", "Return what a coin may be."],
     ]
     assert ["cascading", "algorithm", "CascadingVI"] in [row[:3] for row in rows]
     assert ["cascading", "instance", "hidden_gem(n_items=2, list_length=1, horizon=2)"] in [row[:3] for row in rows]
@@ -305,6 +342,10 @@ def test_data_groupwise(purse: str, capsys: pytest.CaptureFixture[str]):
         ("coins.Toss(claim=2, variant=(-1, 'a'))", "coins.coin()", 3, "vacuous"),
         ("Toss()", "coin(.75)", 4, "not applicable"),
         ("Toss()", "coin(-0.5)", 0, "not violated"),
+        ("Again(Toss(.1))", "coin()", 1, "violated"),
+        ("Again(claim=Again(coins.Toss(claim=2)), faces=sides(n=3))", "coin()", 3, "vacuous"),
+        ("Toss()", "urn()", 0, "not violated"),
+        ("Toss()", "coins.urn(low=.75)", 4, "not applicable"),
     ],
 )
 def test_certify_verdicts(algorithm: str, problem: str, code: int, verdict: str, capsys: pytest.CaptureFixture[str]):
@@ -329,13 +370,21 @@ def test_certify_chooses_a_theorem(capsys: pytest.CaptureFixture[str]):
     [
         ("Tos()", "coin()", "error: algorithm: expected a known name, such as Toss, got 'Tos'"),
         ("Algorithm()", "coin()", "error: algorithm: expected a known name, such as .*, got 'Algorithm'"),
-        ("Toss", "coin()", r"error: algorithm: expected a call with literal arguments, such as .*, got 'Toss'"),
-        ("Toss(", "coin()", "error: algorithm: expected a call with literal arguments, .*"),
-        ("", "coin()", "error: algorithm: expected a call with literal arguments, .*"),
-        ("Toss(open('x'))", "coin()", "error: algorithm: expected a call with literal arguments, .*"),
-        ("Toss(**{'claim': 1})", "coin()", "error: algorithm: expected a call with literal arguments, .*"),
-        ("Toss(*[1])", "coin()", "error: algorithm: expected a call with literal arguments, .*"),
-        ("Toss()()", "coin()", "error: algorithm: expected a call with literal arguments, .*"),
+        ("Toss", "coin()", r"error: algorithm: expected a call whose arguments are literals or such calls, such as .*, got 'Toss'"),
+        ("Toss(", "coin()", "error: algorithm: expected a call whose arguments are literals or such calls, .*"),
+        ("", "coin()", "error: algorithm: expected a call whose arguments are literals or such calls, .*"),
+        ("Toss(1 + one)", "coin()", "error: algorithm: expected a call whose arguments are literals or such calls, .*"),
+        ("Toss(open('x'))", "coin()", "error: algorithm: expected a known name, such as .*, got 'open'"),
+        ("Again(Tos())", "coin()", "error: algorithm: expected a known name, such as Toss, got 'Tos'"),
+        ("Again(Toss)", "coin()", r"error: algorithm: expected a call whose arguments are literals or such calls, .*, got 'Again\(Toss\)'"),
+        ("Again(Toss(1)())", "coin()", r"error: algorithm: expected a call whose arguments are literals or such calls, .*, got 'Toss\(1\)\(\)'"),
+        ("Again(Toss(clam=1))", "coin()", r"error: algorithm: expected Toss\(.*\), got 'Toss\(clam=1\)': got an unexpected keyword argument 'clam'"),
+        ("Again(Toss(claim=-1))", "coin()", "error: claim: expected a positive number, got -1"),
+        ("Again(coin())", "coin()", "error: claim: expected a Toss, got Coin"),
+        ("Again(rule())", "coin()", "error: algorithm: expected a known name, such as .*, got 'rule'"),
+        ("Toss(**{'claim': 1})", "coin()", "error: algorithm: expected a call whose arguments are literals or such calls, .*"),
+        ("Toss(*[1])", "coin()", "error: algorithm: expected a call whose arguments are literals or such calls, .*"),
+        ("Toss()()", "coin()", "error: algorithm: expected a call whose arguments are literals or such calls, .*"),
         ("Toss(clam=1)", "coin()", r"error: algorithm: expected Toss\(claim=0.9, pause=0.0, variant=\(\)\), got .*: got an unexpected keyword argument 'clam'"),
         ("Toss(claim=-1)", "coin()", "error: claim: expected a positive number, got -1"),
         ("Toss(claim='a')", "coin()", "error: .*"),
@@ -343,6 +392,8 @@ def test_certify_chooses_a_theorem(capsys: pytest.CaptureFixture[str]):
         ("Toss()", "_private()", "error: problem: expected a known name, such as .*, got '_private'"),
         ("Toss()", "table()", "error: problem: expected a known name, such as .*, got 'table'"),
         ("Toss()", "no_coin()", "error: problem: expected a Coin, got Other"),
+        ("Toss()", "sides()", "error: problem: expected a known name, such as .*, got 'sides'"),
+        ("Toss()", "frame()", "error: problem: expected a known name, such as .*, got 'frame'"),
         ("Toss()", "from_ratings('no/such.csv')", r"error: problem: expected a call that can be carried out, got .*no/such.csv.*"),
     ],
 )

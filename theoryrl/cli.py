@@ -15,11 +15,12 @@ import os
 import pkgutil
 import sys
 import traceback
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin, get_type_hints
 
 import theoryrl
 
@@ -122,8 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     figures.set_defaults(command=_figures, tables=[name for names in tables.values() for name in names])
 
     certify = commands.add_parser("certify", help="run an algorithm on an instance over many seeds and test its theorem's proof", **look)
-    certify.add_argument("algorithm", help="a call with literal arguments, such as \"CascadingVI(variant='explicit')\"")
-    certify.add_argument("problem", help='a call with literal arguments, such as "hidden_gem(n_items=2, list_length=1, horizon=2)"')
+    calls = "a call whose arguments are literals or such calls, such as"
+    certify.add_argument("algorithm", help=f"{calls} \"CascadingVI(variant='explicit')\" or \"MEX(treasure_class())\"")
+    certify.add_argument("problem", help=f'{calls} "hidden_gem(n_items=2, list_length=1, horizon=2)"; or a prior, whose seeds draw an instance each')
     certify.add_argument("-n", metavar="N", required=True, help="horizon, such as 1e5")
     certify.add_argument("--seeds", metavar="COUNT", default="20", help="run the seeds 0, 1, ..., COUNT - 1 (default: 20)")
     certify.add_argument("--theorem", metavar="ID", help="default: the one theorem about the algorithm")
@@ -156,18 +158,30 @@ def _algorithms() -> dict[str, Any]:
     return _public("theoryrl.algorithms", lambda value: inspect.isclass(value) and issubclass(value, Algorithm) and not inspect.isabstract(value))
 
 
-def _instances() -> dict[str, Any]:
-    """Return the public functions of envs_synthetic that are annotated to return a Problem."""
-    from theoryrl.problems import Problem
+def _made(*kinds: str) -> dict[str, Any]:
+    """Return the public functions of envs_synthetic that are annotated to return one of these kinds of thing."""
+    return _public("envs_synthetic", lambda value: _kind(value) in kinds)
 
-    def makes_problems(value: Any) -> bool:
-        if not inspect.isfunction(value):
-            return False
-        returned = value.__annotations__.get("return")
-        kind = value.__globals__.get(returned) if isinstance(returned, str) else returned
-        return inspect.isclass(kind) and issubclass(kind, Problem)
 
-    return _public("envs_synthetic", makes_problems)
+def _kind(function: Any) -> str | None:
+    """Return what a function is annotated to make: an "instance" (a Problem), a "prior" (from a seed to one), "hypotheses" (a class of them), or None."""
+    from theoryrl.problems import ModelClass, Problem, ValueClass
+
+    if not inspect.isfunction(function):
+        return None
+    returned = types.SimpleNamespace(__annotations__={"return": function.__annotations__.get("return")})
+    try:
+        kind = get_type_hints(returned, function.__globals__)["return"]
+    except NameError:  # imported for the type checker only
+        return None
+    prior = get_origin(kind) is Callable and get_args(kind)[0] == [int]
+    if prior:
+        kind = get_args(kind)[1]
+    if not inspect.isclass(kind):
+        return None
+    if issubclass(kind, Problem):
+        return "prior" if prior else "instance"
+    return "hypotheses" if issubclass(kind, (ModelClass, ValueClass)) and not prior else None
 
 
 def _theorems() -> list[Theorem]:
@@ -184,7 +198,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
     rows = [(*key.split("."), "algorithm", _first_line(value)) for key, value in _algorithms().items()]
     rows += [(t.paper, t.id, "theorem", f"{t.title}, about {t.algorithm.__name__}") for t in _theorems()]
-    rows += [(*(key + _parameters(value)).split(".", 1), "instance", _first_line(value)) for key, value in _instances().items()]
+    for kind in ("instance", "prior", "hypotheses"):
+        rows += [(*(key + _parameters(value)).split(".", 1), kind, _first_line(value)) for key, value in _made(kind).items()]
     rows.sort(key=lambda row: row[0])
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
@@ -347,15 +362,17 @@ def _certify(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from theoryrl import validate
+    from theoryrl.problems import Problem
     from theoryrl.proofs import certify
 
     with _bad_input():
         n = validate.integer("n", _number(arguments.n), 1, MAX_N)
         seeds = range(validate.integer("seeds", _number(arguments.seeds), 1))
         algorithm = _built("algorithm", arguments.algorithm, _algorithms())
-        problem = _built("problem", arguments.problem, _instances())
+        problem = _built("problem", arguments.problem, _made("instance", "prior"))
         theorem = _theorem(arguments.theorem, algorithm)
-        algorithm.start(problem, n, np.random.default_rng(0))  # raises on a problem that does not fit, before any work
+        first = problem if isinstance(problem, Problem) else problem(0)
+        algorithm.start(first, n, np.random.default_rng(0))  # raises on a problem that does not fit, before any work
     with _progress() as progress:
         bar = progress.add_task("seeds", total=len(seeds))
         certificate = certify(algorithm, problem, n, seeds=seeds, theorem=theorem, progress=lambda run: progress.advance(bar))
@@ -372,26 +389,38 @@ def _number(text: str) -> int | float | str:
 
 
 def _built(argument: str, text: str, known: Mapping[str, Any]) -> Any:
-    """Evaluate `text`, a call of one of the names in `known` with literal arguments."""
+    """Evaluate `text`, a call of one of the names in `known`; its arguments are literals, or calls of any algorithm, instance, prior or class of hypotheses."""
     try:
         call = ast.parse(text.strip(), mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, (ast.Name, ast.Attribute)) or any(keyword.arg is None for keyword in call.keywords):
             raise ValueError
         name = ast.unparse(call.func)
-        positional = [ast.literal_eval(value) for value in call.args]
-        keywords = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+        positional = [_literal(node) for node in call.args]
+        keywords = {str(keyword.arg): _literal(keyword.value) for keyword in call.keywords}
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         example = next((key.partition(".")[2] for key in known), "name")
-        raise BadInput(f'{argument}: expected a call with literal arguments, such as "{example}(...)", got {text!r}') from None
+        raise BadInput(f'{argument}: expected a call whose arguments are literals or such calls, such as "{example}(...)", got {text!r}') from None
     target = known[_named(argument, name, known)]
     try:
         inspect.signature(target).bind(*positional, **keywords)
     except TypeError as error:
         raise BadInput(f"{argument}: expected {name}{_parameters(target)}, got {text!r}: {error}") from None
+    if any(isinstance(value, ast.Call) for value in (*positional, *keywords.values())):
+        inner = _algorithms() | _made("instance", "prior", "hypotheses")
+
+        def built(value: Any) -> Any:
+            return _built(argument, ast.unparse(value), inner) if isinstance(value, ast.Call) else value
+
+        positional, keywords = [built(value) for value in positional], {key: built(value) for key, value in keywords.items()}
     try:
         return target(*positional, **keywords)
     except (OSError, MemoryError) as error:
         raise BadInput(f"{argument}: expected a call that can be carried out, got {text!r} ({error})") from None
+
+
+def _literal(node: ast.expr) -> Any:
+    """Return the value of a literal; a call is left to `_built`."""
+    return node if isinstance(node, ast.Call) else ast.literal_eval(node)
 
 
 def _named(argument: str, name: str, known: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from envs_synthetic.cascading import random_cascade
-from theoryrl.planning import cascade
+from theoryrl.planning import arrays, cascade
 from theoryrl.testing.world import world
 
 
@@ -62,7 +62,7 @@ def test_flatten_gives_distributions_in_the_order_of_the_lists() -> None:
 def test_expectation_is_summed_in_order() -> None:
     problem = random_cascade(7, 2, seed=4)
     V, out = np.random.default_rng(0).random(7), np.full(21, np.nan)
-    cascade.expectation(np.ascontiguousarray(problem.transition.reshape(21, 7).T), V, out)
+    arrays.expectation(np.ascontiguousarray(problem.transition.reshape(21, 7).T), V, out)
     slow = np.zeros(21)
     for s2 in range(7):
         slow += problem.transition.reshape(21, 7)[:, s2] * V[s2]

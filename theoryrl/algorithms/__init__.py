@@ -1,5 +1,14 @@
 """Learning algorithms, exactly as their papers state them."""
 
+from theoryrl.algorithms.baselines import (
+    PSRL,
+    UCBVI,
+    EpsGreedyModel,
+    EpsGreedyQLearning,
+    OptimisticFirstVisit,
+    OptimisticQLearning,
+    SimplifiedUCBVI,
+)
 from theoryrl.algorithms.cascading import AdaptVI, CascadingBPI, CascadingVI, CascadingVIBonus, CascadingVIOracle, GreedyCascade, MyopicCascade
 from theoryrl.algorithms.groupwise import (
     AnhPairs,
@@ -10,9 +19,14 @@ from theoryrl.algorithms.groupwise import (
     MinimaxMW,
     SleepingExperts,
 )
+from theoryrl.algorithms.mex import MEX, MEXMG, DoublingMEX, MEXTabular
 from theoryrl.algorithms.run import Algorithm, Run, geometric_checkpoints, iterate_runs, run_many
 
 __all__ = [
+    "MEX",
+    "MEXMG",
+    "PSRL",
+    "UCBVI",
     "AdaptVI",
     "Algorithm",
     "AnhPairs",
@@ -21,13 +35,20 @@ __all__ = [
     "CascadingVI",
     "CascadingVIBonus",
     "CascadingVIOracle",
+    "DoublingMEX",
+    "EpsGreedyModel",
+    "EpsGreedyQLearning",
     "GreedyCascade",
     "GroupwiseFinite",
     "GroupwisePaths",
     "GroupwiseRegression",
+    "MEXTabular",
     "MinimaxMW",
     "MyopicCascade",
+    "OptimisticFirstVisit",
+    "OptimisticQLearning",
     "Run",
+    "SimplifiedUCBVI",
     "SleepingExperts",
     "geometric_checkpoints",
     "iterate_runs",

@@ -29,9 +29,9 @@ from theoryrl.algorithms.run import Algorithm, State, Trace
 from theoryrl.estimation.bernoulli import bernstein_radius, hoeffding_radius, kl_lower, kl_upper
 from theoryrl.estimation.transitions import l1_radius
 from theoryrl.jit import kernel, record
-from theoryrl.planning.arrays import copy
+from theoryrl.planning.arrays import copy, expectation, invert
 from theoryrl.planning.best_perm import BOX, DP, ENUMERATE, GREEDY, LITERAL, all_lists, box_kernel, list_length, pessimistic_list_value, workspace
-from theoryrl.planning.cascade import expectation, policy_values
+from theoryrl.planning.cascade import policy_values
 from theoryrl.problems.cascading import CascadingMDP
 
 ORACLES = {"greedy": GREEDY, "bestperm": DP, "enum": ENUMERATE}
@@ -129,15 +129,6 @@ def touch(touched: Any, pair: int) -> None:
         touched[0, height] = pair
         touched[1, pair] = 1
         touched[0, touched.shape[1] - 1] = height + 1
-
-
-@kernel
-def invert(cumulative: Any, uniform: float) -> int:
-    """Return the first index at which `cumulative` exceeds `uniform`."""
-    s = 0
-    while uniform >= cumulative[s]:
-        s += 1
-    return s
 
 
 @kernel

@@ -77,4 +77,39 @@ def bernstein_deviation(n: Any, counts: Any, p: Any, V: Any, span: Any) -> Any:
     denominator = b + math.sqrt(b * b + 4 * a * error)
     if denominator == 0:
         return math.inf
-    return (2 * error / denominator) ** 2
+    root = 2 * error / denominator
+    return root * root
+
+
+@kernel
+def hoeffding_deviation(n: Any, counts: Any, p: Any, V: Any, span: Any) -> Any:
+    r"""Return the smallest x >= 0 with :math:`(p - \hat p) V \le B \sqrt{x / (2n)}`; inf if B = 0 and no x will do.
+
+    Parameters are those of `bernstein_deviation`; one-sided, as optimism needs it.
+    """
+    if n == 0:
+        return 0.0
+    error = 0.0
+    for s in range(len(p)):
+        error += (p[s] - counts[s] / n) * V[s]
+    if error <= 0:
+        return 0.0
+    if span == 0:
+        return math.inf
+    return 2 * n * (error / span) * (error / span)
+
+
+@kernel
+def entry_deviation(n: Any, counts: Any, p: Any) -> Any:
+    r"""Return the smallest x >= 0 with :math:`|\hat p - p|(y) \le \sqrt{2 p(y) x / n} + \frac{x}{3n}` for every next state y.
+
+    Bernstein's inequality for each entry; parameters are those of `l1_deviation`.
+    """
+    largest = 0.0
+    for s in range(len(p)):
+        error = abs(counts[s] - n * p[s])  # n times both sides: error = x / 3 + b sqrt(x)
+        b = math.sqrt(2 * n * p[s])
+        if error > 0:
+            root = 2 * error / (b + math.sqrt(b * b + 4 * error / 3))
+            largest = max(largest, root * root)
+    return largest

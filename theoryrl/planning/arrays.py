@@ -1,4 +1,4 @@
-"""What NumPy's own slices would do with an allocation, which kernels may not have."""
+"""Small loops over rows that many kernels share; NumPy's own slices would allocate, which kernels may not."""
 
 from __future__ import annotations
 
@@ -12,3 +12,21 @@ def copy(source: Any, out: Any) -> None:
     """Copy a row: ``out[:] = source`` would make room for the case that the two overlap."""
     for i in range(out.shape[0]):
         out[i] = source[i]
+
+
+@kernel
+def expectation(P_next_first: Any, V: Any, out: Any) -> None:
+    """Fill out[row] with sum_s' P_next_first[s', row] V[s'], for P_next_first of shape (S', rows)."""
+    out[:] = 0
+    for s2 in range(V.shape[0]):
+        for row in range(out.shape[0]):
+            out[row] += P_next_first[s2, row] * V[s2]
+
+
+@kernel
+def invert(cumulative: Any, uniform: float) -> int:
+    """Return the first index at which `cumulative` exceeds `uniform`."""
+    s = 0
+    while uniform >= cumulative[s]:
+        s += 1
+    return s

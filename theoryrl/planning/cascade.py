@@ -76,15 +76,6 @@ def worst_values(q: Any, P: Any, r: Any, H: int, max_length: int, min_length: in
 
 
 @kernel
-def expectation(P_next_first: Any, V: Any, out: Any) -> None:
-    """Fill out[row] with sum_s' P_next_first[s', row] V[s'], for P_next_first of shape (S', rows)."""
-    out[:] = 0
-    for s2 in range(V.shape[0]):
-        for row in range(out.shape[0]):
-            out[row] += P_next_first[s2, row] * V[s2]
-
-
-@kernel
 def flatten_kernel(q: Any, P: Any, r: Any, lists: Any, P_A: Any, R_A: Any) -> None:
     """Fill P_A (S, n_lists, S) and R_A (S, n_lists), the laws of the next state and the mean rewards of every list of the table."""
     S, N = q.shape

@@ -1,7 +1,22 @@
-"""What is to be learned: immutable, validated instances that know their exact solution."""
+"""What is to be learned: immutable, validated instances that know their exact solution, and the classes of hypotheses about them."""
 
 from theoryrl.problems.cascading import CascadingMDP
+from theoryrl.problems.episodic import EpisodicMDP
 from theoryrl.problems.groupwise import ClassStream, ExpertStream, GroupStream, PathStream, RegressionStream
+from theoryrl.problems.hypotheses import ModelClass, ValueClass
+from theoryrl.problems.markov_game import MarkovGame
 from theoryrl.problems.problem import Problem
 
-__all__ = ["CascadingMDP", "ClassStream", "ExpertStream", "GroupStream", "PathStream", "Problem", "RegressionStream"]
+__all__ = [
+    "CascadingMDP",
+    "ClassStream",
+    "EpisodicMDP",
+    "ExpertStream",
+    "GroupStream",
+    "MarkovGame",
+    "ModelClass",
+    "PathStream",
+    "Problem",
+    "RegressionStream",
+    "ValueClass",
+]

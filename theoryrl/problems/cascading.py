@@ -11,7 +11,7 @@ import numpy as np
 from theoryrl import validate
 from theoryrl.planning import cascade
 from theoryrl.planning.best_perm import workspace
-from theoryrl.problems.problem import Problem
+from theoryrl.problems.problem import Problem, cumulative_rows, frozen
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -119,11 +119,7 @@ class CascadingMDP(Problem):
     @cached_property
     def cumulative(self) -> np.ndarray:
         """Cumulative transition rows, (S, N + 1, S), for drawing by inversion; 2 from the last reachable state on."""
-        rows = np.cumsum(self.transition, axis=-1)
-        last = self.n_states - 1 - np.argmax(self.transition[..., ::-1] > 0, axis=-1)
-        rows[np.arange(self.n_states) >= last[..., None]] = 2
-        rows.setflags(write=False)
-        return rows
+        return cumulative_rows(self.transition)
 
     @cached_property
     def _best(self) -> tuple[np.ndarray, np.ndarray]:
@@ -139,6 +135,4 @@ class CascadingMDP(Problem):
         lists = np.full((H, self.n_states, self.list_length), -1, np.int64)
         lengths = np.zeros((H, self.n_states), np.int64)
         planner(q, P, r, H, self.list_length, self.min_length, V, lists, lengths, *workspace(self.n_items, self.list_length, V.dtype))
-        V.setflags(write=False)
-        lists.setflags(write=False)
-        return V, lists
+        return frozen(V), frozen(lists)

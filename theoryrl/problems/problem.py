@@ -1,4 +1,4 @@
-"""What every problem shares: immutable arrays, equality by content, a short name."""
+"""What every problem and every hypothesis class shares: immutable arrays, equality by content, a short name."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Problem:
-    """Base of all problems: a frozen dataclass of arrays and plain numbers, validated on construction.
+class Content:
+    """A frozen dataclass of arrays and plain numbers, validated on construction, equal to another by content.
 
     A subclass documents its arrays' shapes, validates them in ``__post_init__`` (with `theoryrl.validate`) and
-    stores them with ``object.__setattr__``.  It knows its exact solution lazily, as cached properties.
+    stores them with ``object.__setattr__``.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Problem:
         if type(self) is not type(other):
             return NotImplemented
         pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self)]
-        return all(np.array_equal(a, b) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else a == b for a, b in pairs)
+        return all(_equal(a, b) for a, b in pairs)
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.name))
@@ -40,5 +40,32 @@ class Problem:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "name"}
 
 
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Problem(Content):
+    """Base of all problems: what is to be learned, which knows its exact solution lazily, as cached properties."""
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return np.array_equal(a, b) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else bool(a == b)
+
+
 def _short(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_short, value))})"
     return f"array{value.shape}" if isinstance(value, np.ndarray) else repr(value)
+
+
+def cumulative_rows(laws: np.ndarray) -> np.ndarray:
+    """Return the cumulative rows of `laws` (..., S), with 2 from the last reachable state on, so that round-off draws no impossible state."""
+    rows = np.cumsum(laws, axis=-1)
+    last = laws.shape[-1] - 1 - np.argmax(laws[..., ::-1] > 0, axis=-1)
+    rows[np.arange(laws.shape[-1]) >= last[..., None]] = 2
+    return frozen(rows)
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Return `array`, made read-only."""
+    array.setflags(write=False)
+    return array

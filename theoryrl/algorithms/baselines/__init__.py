@@ -1,0 +1,17 @@
+"""What several papers compare with: UCBVI, optimistic Q-learning, posterior sampling, and controls without a theorem."""
+
+from theoryrl.algorithms.baselines.controls import EpsGreedyModel, EpsGreedyQLearning, OptimisticFirstVisit, SimplifiedUCBVI
+from theoryrl.algorithms.baselines.psrl import PSRL, posterior_models
+from theoryrl.algorithms.baselines.q_learning import OptimisticQLearning
+from theoryrl.algorithms.baselines.ucbvi import UCBVI
+
+__all__ = [
+    "PSRL",
+    "UCBVI",
+    "EpsGreedyModel",
+    "EpsGreedyQLearning",
+    "OptimisticFirstVisit",
+    "OptimisticQLearning",
+    "SimplifiedUCBVI",
+    "posterior_models",
+]

@@ -1,0 +1,22 @@
+"""What the proofs about finite-horizon learners share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from theoryrl.problems.episodic import EpisodicMDP
+from theoryrl.proofs.theorem import Line
+
+
+def largest_regret(problem: EpisodicMDP, k: Any) -> np.ndarray:
+    """Return the regret of the worst policy after each number of episodes in `k`."""
+    regret: np.ndarray = np.asarray(k) * (problem.optimal_value - problem.worst_value)
+    return regret
+
+
+def less_than_zero(label: str, value: np.ndarray, terms: np.ndarray, on: str = "") -> list[Line]:
+    """Return a side condition: a running maximum that is at most zero, surely or on an event."""
+    first = Line("C0", label, value, on=on, terms=terms) if on else Line("C0", label, value, "surely", terms=terms)
+    return [first, Line("C1", "zero", np.zeros(len(value)))]
