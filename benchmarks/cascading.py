@@ -19,8 +19,8 @@ from benchmarks.measure import cpu_seconds, exponent, in_subprocess, run_section
 from envs_synthetic.cascading import random_cascade
 from theoryrl.algorithms import CascadingVI
 from theoryrl.jit import kernel
-from theoryrl.planning.best_perm import BOX, DP, ENUMERATE, GREEDY, all_lists, box_kernel, workspace
 from theoryrl.planning.arrays import expectation
+from theoryrl.planning.best_perm import BOX, DP, ENUMERATE, GREEDY, all_lists, box_kernel, workspace
 from theoryrl.testing.world import world
 
 ORACLES = {"greedy": GREEDY, "dp (BestPerm)": DP, "enumeration": ENUMERATE}

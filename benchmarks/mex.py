@@ -99,8 +99,8 @@ def _shape(problem: EpisodicMDP) -> str:
 
 @section
 def learners(scale: str) -> None:
-    """Episodes a second of the versions of MEX, on the instances of their figures."""
-    n, solves = {"quick": (20, 2), "full": (20_000, 200)}[scale]
+    """Episodes a second of the versions of MEX, on the instances of their figures (quick: only the first ones, which compile soon)."""
+    n, solves, shown = {"quick": (20, 2, 2), "full": (20_000, 200, None)}[scale]
     lines: dict[str, tuple[Algorithm, Any, int]] = {
         "models, treasure": (MEX(treasure_class()), treasure(), n),
         "value functions, lists of 13 and 7": (MEX(closure_class(random_mdp(2, 3, 2), 6)), random_mdp(2, 3, 2), n),
@@ -112,7 +112,7 @@ def learners(scale: str) -> None:
         "game, mg_switch": (MEXMG(mg_switch_class()), mg_switch(), n // 10),
     }
     rows = []
-    for label, (learner, problem, k) in lines.items():
+    for label, (learner, problem, k) in list(lines.items())[:shown]:
         plain, traced = (episode_seconds(learner, problem, k, 2, trace) for trace in (False, True))
         rows.append([label, f"{k:,}", f"{1 / plain:,.0f}", f"{1 / traced:,.0f}"])
     table("MEX with exact regret", ["", "episodes", "episodes/s", "traced"], rows)
@@ -189,8 +189,8 @@ def solvers(scale: str) -> None:
 
 @section
 def memory(scale: str) -> None:
-    """Peak memory of a process that runs for more and more episodes; only trace="raw" may grow."""
-    n = {"quick": 2_000, "full": 1_000_000}[scale]
+    """Peak memory of a process that runs for more and more episodes; only trace="raw" may grow (quick: the first class alone)."""
+    n, shown = {"quick": (2_000, 1), "full": (1_000_000, 2)}[scale]
     script = """
 from benchmarks.measure import peak_mebibytes
 from envs_synthetic.mex import closure_class, random_mdp, treasure, treasure_class
@@ -202,7 +202,7 @@ print(peak_mebibytes(), run.seconds)
     for label, problem, hypotheses, most in (
         ("models, treasure", "treasure()", "treasure_class()", n),
         ("value functions, lists of 13 and 7", "random_mdp(2, 3, 2)", "closure_class(problem, 6)", n // 10),
-    ):
+    )[:shown]:
         arguments = {"problem": problem, "hypotheses": hypotheses}
         for trace in (True, "raw"):
             in_subprocess(script.format(n=1, trace=trace, **arguments))  # compiles, which takes memory

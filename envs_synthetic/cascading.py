@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from envs_synthetic.calls import call
 from theoryrl import validate
 from theoryrl.problems import CascadingMDP
 
@@ -59,7 +60,7 @@ def hidden_gem(n_items: int = 2, list_length: int = 1, horizon: int = 2) -> Casc
     reward = np.zeros((2, n_items + 1))
     reward[0, :-1] = 1
     reward[1, :-1] = 0.5
-    name = _call("hidden_gem", n_items=n_items, list_length=list_length, horizon=horizon)
+    name = call("hidden_gem", n_items=n_items, list_length=list_length, horizon=horizon)
     return CascadingMDP(attraction, transition, reward, horizon, list_length, name=name)
 
 
@@ -83,7 +84,7 @@ def noclick_trap(qs: Sequence[float] = (0.3, 0.25)) -> CascadingMDP:
     transition[2, :, 2] = 1
     reward = np.zeros((3, n_items + 1))
     reward[2, :-1] = 1
-    return CascadingMDP(attraction, transition, reward, horizon=2, max_length=1, name=_call("noclick_trap", qs=tuple(first.tolist())))
+    return CascadingMDP(attraction, transition, reward, horizon=2, max_length=1, name=call("noclick_trap", qs=tuple(first.tolist())))
 
 
 def cascading_bandit(n_items: int, list_length: int = 2, good: float = 0.5, other: float = 0.3, n_good: int = 2) -> CascadingMDP:
@@ -95,7 +96,7 @@ def cascading_bandit(n_items: int, list_length: int = 2, good: float = 0.5, othe
     good, other = validate.real("good", good, 0, 1), validate.real("other", other, 0, 1)
     list_length = validate.integer("list_length", list_length, 1)
     return _bandit(
-        _call("cascading_bandit", n_items=n_items, list_length=list_length, good=good, other=other, n_good=n_good),
+        call("cascading_bandit", n_items=n_items, list_length=list_length, good=good, other=other, n_good=n_good),
         n_items, list_length, good, other, n_good,
     )  # fmt: skip
 
@@ -108,7 +109,7 @@ def low_click_bandit(n_items: int = 10, list_length: int = 3, base: float = 0.02
     """
     base, list_length = validate.real("base", base, 0, 1), validate.integer("list_length", list_length, 1)
     gap = validate.real("gap", gap, -base, 1 - base)
-    return _bandit(_call("low_click_bandit", n_items=n_items, list_length=list_length, base=base, gap=gap), n_items, list_length, base + gap, base, 1)
+    return _bandit(call("low_click_bandit", n_items=n_items, list_length=list_length, base=base, gap=gap), n_items, list_length, base + gap, base, 1)
 
 
 def _bandit(name: str, n_items: int, list_length: int, good: float, other: float, n_good: int) -> CascadingMDP:
@@ -128,7 +129,7 @@ def random_cascade(n_states: int, n_items: int, list_length: int = 3, horizon: i
     transition = rng.dirichlet(np.full(S, 0.3), (S, N + 1))
     reward = rng.uniform(0, 1, (S, N + 1))
     reward[:, N] = 0
-    name = _call("random_cascade", n_states=S, n_items=N, list_length=list_length, horizon=horizon, seed=seed)
+    name = call("random_cascade", n_states=S, n_items=N, list_length=list_length, horizon=horizon, seed=seed)
     return CascadingMDP(attraction, transition, reward, horizon, list_length, name=name)
 
 
@@ -187,7 +188,7 @@ def from_ratings(
         transition[user, item, user] = 0.9
     reward = np.ones((S, N + 1))
     reward[:, N] = 0
-    name = _call(
+    name = call(
         "from_ratings",
         ratings=_shown(ratings),
         threshold=threshold, list_length=list_length, horizon=horizon, rank=rank, n_users=n_users, n_items=n_items, seed=seed,
@@ -279,7 +280,7 @@ def logged_clicks(
         transition[s, N, s] += 1 - rho
         transition[s, N, 0] += rho
     reward = np.tile(np.append(table.mean(axis=0) / MAX_RATING, 0), (S, 1))
-    name = _call(
+    name = call(
         "logged_clicks",
         ratings=_shown(ratings),
         genres=None if genres is None else labels.tolist(),
@@ -289,15 +290,10 @@ def logged_clicks(
 
 
 def _shown(ratings: Any) -> Any:
-    """Return `ratings` as `_call` shows it."""
+    """Return `ratings` as `call` shows it."""
     if ratings is None or isinstance(ratings, str):
         return ratings
     return os.fspath(ratings) if isinstance(ratings, os.PathLike) else np.asarray(ratings)
-
-
-def _call(function: str, **arguments: Any) -> str:
-    """Return the text of the call, which makes the same instance when it is evaluated (unless an argument is a table)."""
-    return f"{function}({', '.join(f'{k}={_literal(v)}' for k, v in arguments.items())})"
 
 
 def _literal(value: Any) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from envs_synthetic.calls import call
 from theoryrl import validate
 from theoryrl.problems import ClassStream, ExpertStream, PathStream, RegressionStream
 
@@ -100,7 +101,7 @@ def crossing(T: int = 100_000) -> ClassStream:
     single learner has regret .4 T, the first awake group's .2 T, the mean over the awake groups 7 T / 30.
     """
     y, groups = _crossing(T)
-    return ClassStream(np.column_stack([y, 1 - y]), groups, name=_call("crossing", T=T))
+    return ClassStream(np.column_stack([y, 1 - y]), groups, name=call("crossing", T=T))
 
 
 def sign_flip(T: int = 100_000, seed: int = 0) -> RegressionStream:
@@ -114,7 +115,7 @@ def sign_flip(T: int = 100_000, seed: int = 0) -> RegressionStream:
     u, s, o = rng.random((T, 4)), rng.random(T) < 0.5, rng.random(T) < 0.3
     mean = np.clip(u.mean(axis=1), 0, 1)
     features, groups = np.column_stack([u, np.ones(T)]), np.column_stack([s, ~s, o, np.ones(T, bool)])
-    return RegressionStream(features, np.where(s, mean, 1 - mean), groups, name=_call("sign_flip", T=T, seed=seed))
+    return RegressionStream(features, np.where(s, mean, 1 - mean), groups, name=call("sign_flip", T=T, seed=seed))
 
 
 def paths(T: int = 3000, K: int = 6, W: int = 3, G: int = 4, seed: int = 0) -> PathStream:
@@ -133,7 +134,7 @@ def paths(T: int = 3000, K: int = 6, W: int = 3, G: int = 4, seed: int = 0) -> P
     for k in range(K):
         chance[np.arange(G), k, nodes[:, k], nodes[:, k + 1]] = 0.2
     losses = (rng.random((T, K, W, W)) < chance[last]).astype(np.float64)
-    return PathStream(losses, groups, name=_call("paths", T=T, K=K, W=W, G=G, seed=seed))
+    return PathStream(losses, groups, name=call("paths", T=T, K=K, W=W, G=G, seed=seed))
 
 
 # The paper's data.
@@ -173,7 +174,7 @@ def synthetic_paper(kind: str = "mean", T: int = 100_000, seed: int = 21, order:
     else:
         label = {"mean": (of_shape + of_colour) / 2, "min": np.minimum(of_shape, of_colour), "max": np.maximum(of_shape, of_colour)}[kind]
     groups = [(shape == g) | (colour == g) for g in range(5)]
-    name = _call("synthetic_paper", kind=kind, T=T, seed=seed, order=order)
+    name = call("synthetic_paper", kind=kind, T=T, seed=seed, order=order)
     return _regression([features, *groups], _scaled(label), groups, _rows(T, order, {}), name)
 
 
@@ -215,7 +216,7 @@ def medical(path: str | os.PathLike[str], order: int | str | None = None, ranges
     ]
     groups = [*by_age, *by_bmi, *(table["smoker"] == level for level in ("yes", "no")), *(table["sex"] == level for level in ("male", "female"))]
     rows = _rows(len(bmi), order, {"age": table["age"], "charges": table["charges"]})
-    name = _call("medical", path=os.fspath(path), order=order, **({} if ranges is None else {"ranges": limits}))
+    name = call("medical", path=os.fspath(path), order=order, **({} if ranges is None else {"ranges": limits}))
     return _regression(features, _scaled(table["charges"], limits.get("charges")), groups, rows, name)
 
 
@@ -261,7 +262,7 @@ def adult(path: str | os.PathLike[str], order: int | str | None = None) -> Regre
     income = table["income-per-year|income"]
     labels = income if np.isin(income, (0, 1)).all() else _scaled(income)
     rows = _rows(len(labels), order, {"age": table["age"]})
-    return _regression(features, labels, groups, rows, _call("adult", path=os.fspath(path), order=order))
+    return _regression(features, labels, groups, rows, call("adult", path=os.fspath(path), order=order))
 
 
 def describe(*, medical: str | None = None, adult: str | None = None) -> Iterator[str]:
@@ -296,20 +297,20 @@ def streak(T: int = 400) -> ExpertStream:
     101.56 for q = 1e-4, 1e-8, 1e-16 and T = 400.
     """
     T = validate.integer("T", T, 1)
-    return ExpertStream(np.tile([1.0, 0.0], (T, 1)), np.ones((T, 2), bool), name=_call("streak", T=T))
+    return ExpertStream(np.tile([1.0, 0.0], (T, 1)), np.ones((T, 2), bool), name=call("streak", T=T))
 
 
 def fair_coins(T: int, n: int, seed: int = 0) -> ExpertStream:
     """Return n experts that are always awake and lose 0 or 1 by fair coins: the regret to the best grows like sqrt(T)."""
     T, n = validate.integer("T", T, 1), validate.integer("n", n, 1)
     losses = _generator(seed).random((T, n)) < 0.5
-    return ExpertStream(losses, np.ones((T, n), bool), name=_call("fair_coins", T=T, n=n, seed=seed))
+    return ExpertStream(losses, np.ones((T, n), bool), name=call("fair_coins", T=T, n=n, seed=seed))
 
 
 def cross(T: int = 2000) -> ExpertStream:
     """Return the adversary on the masks and labels y of `crossing`: losses (y, 1 - y, y)."""
     y, groups = _crossing(T)
-    return ExpertStream(np.column_stack([y, 1 - y, y]), groups, name=_call("cross", T=T))
+    return ExpertStream(np.column_stack([y, 1 - y, y]), groups, name=call("cross", T=T))
 
 
 def rnd(T: int = 2000, seed: int = 0) -> ExpertStream:
@@ -317,7 +318,7 @@ def rnd(T: int = 2000, seed: int = 0) -> ExpertStream:
     T, rng = validate.integer("T", T, 1), _generator(seed)
     groups = rng.random((T, 3)) < 0.6
     groups[:, 2] = True
-    return ExpertStream(rng.random((T, 3)) < 0.5, groups, name=_call("rnd", T=T, seed=seed))
+    return ExpertStream(rng.random((T, 3)) < 0.5, groups, name=call("rnd", T=T, seed=seed))
 
 
 def rare(T: int = 2000, seed: int = 0) -> ExpertStream:
@@ -327,13 +328,13 @@ def rare(T: int = 2000, seed: int = 0) -> ExpertStream:
     groups[:, 0] = rng.random(T) < 0.2
     losses = rng.random((T, 3)) < 0.6
     losses[:, 0] = False
-    return ExpertStream(losses, groups, name=_call("rare", T=T, seed=seed))
+    return ExpertStream(losses, groups, name=call("rare", T=T, seed=seed))
 
 
 def alt(T: int = 2000) -> ExpertStream:
     """Return alternating losses (G = 3, always awake): 1 in even rounds, 1 in odd rounds, and 0, 0, 1, 1 in turn."""
     t = np.arange(validate.integer("T", T, 1))
-    return ExpertStream(np.column_stack([t % 2 == 0, t % 2 == 1, t // 2 % 2 == 1]), np.ones((len(t), 3), bool), name=_call("alt", T=T))
+    return ExpertStream(np.column_stack([t % 2 == 0, t % 2 == 1, t // 2 % 2 == 1]), np.ones((len(t), 3), bool), name=call("alt", T=T))
 
 
 def kill(p: np.ndarray, awake: np.ndarray) -> np.ndarray:
@@ -360,11 +361,6 @@ def _crossing(T: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(validate.integer("seed", seed, 0))
-
-
-def _call(function: str, **arguments: Any) -> str:
-    """Return the text of the call, which makes the same instance when it is evaluated."""
-    return f"{function}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
 
 
 def _regression(features: Sequence[Any], labels: np.ndarray, groups: Sequence[Any], rows: np.ndarray, name: str) -> RegressionStream:

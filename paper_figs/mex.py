@@ -82,7 +82,8 @@ def comparison(scale: str) -> Drawing:
             colour, dashes, marker = LOOKS[name]
             ends = {value: np.array([run.regret[-1] for run in _runs(algorithm, problem, n, seeds)]) for value, algorithm in sweep.items()}
             best = min(ends, key=lambda value: ends[value].mean())
-            chosen.append(f"{name} {best}".strip())
+            if len(sweep) > 1:
+                chosen.append(f"{name} {best}")
             start = at
             for value, last in ends.items():
                 low, high = statistics.student_interval(last, 0.05)
@@ -104,7 +105,7 @@ def comparison(scale: str) -> Drawing:
         right.axhline(worst, color=TRIVIAL, linestyle=(0, (1, 2)), linewidth=1.2)
         log_axes(left, EPISODES, REGRET)
         left.set(xlim=(10, n), title=problem.name)
-        left.set_ylim(3, 100 * worst)
+        left.set_ylim(0.3, 100 * worst)
         left.legend(loc="upper left")
         right.set(yscale="log", ylabel=f"regret after {n:,} episodes", xlim=(-0.8, at - 1.2), ylim=(least / 2, 2 * worst))
         right.set_xticks([x for x, _ in ticks], [label for _, label in ticks], rotation=60, fontsize=8)
@@ -137,8 +138,8 @@ SYMBOL = {"MEX": r"$\eta$: ", "UCBVI, simplified bonus": "$c$ = ", "epsilon-gree
 def bound(scale: str) -> Drawing:
     """Figure 2: regret, bound and largest possible regret against the horizon, for a finite class and for the full tabular one."""
     seeds, horizons, few, tabular = {
-        "quick": (20, [100, 300, 1000, 3000, 10_000, 30_000, 100_000], 2, [300, 1000, 3000]),
-        "full": (100, [100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000], 5, [1000, 3000, 10_000, 30_000, 100_000]),
+        "quick": (20, [100, 300, 1000, 3000, 10_000, 30_000, 100_000], 2, [100, 300, 1000, 3000, 10_000, 30_000, 100_000]),
+        "full": (100, [100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000], 10, [100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000]),
     }[scale]
     cases = (
         (treasure(), "finite class of 5 models", MEX(treasure_class()), horizons, seeds),
@@ -340,8 +341,8 @@ def exploiter(scale: str) -> Drawing:
         ax.plot(k, theorem.bound(algorithm, problem, n, k), color=BOUND, linestyle="--", label="bound")
         ax.plot(k, theorem.trivial(problem, k), color=TRIVIAL, linestyle=(0, (1, 2)), linewidth=1.2, label="largest possible regret")
         log_axes(ax, f"{EPISODES} k", "regret: exploitability of the max-player")
-        ax.set(ylim=(1e-2, 1e3 * n), xlim=(1, n))
-        ax.legend(loc="upper left", ncols=2)
+        ax.set(ylim=(1e-2, 1e5 * n), xlim=(1, n))
+        ax.legend(loc="upper left")
         ax.set_title(rf"{problem.name}, {algorithm.variant}, $\eta$ = {algorithm.constants(problem, n).eta(n):.2g} (theory)")
     return drawing(
         fig,
@@ -358,7 +359,7 @@ def in_sample(scale: str) -> Drawing:
     """Figure 7: the two inequalities of the proof that hold episode by episode, and their slack."""
     n, seeds = {"quick": (500, 5), "full": (5000, 20)}[scale]
     problem = random_mdp(2, 3, 2)
-    algorithm = MEX(near_truth(problem, 6))
+    algorithm = MEX(near_truth(problem, 6, 3))
     runs = run_many(algorithm, problem, n, seeds=range(seeds), trace=True, checkpoints=list(range(1, n + 1)))
     constants = algorithm.constants(problem, n)
     eta = constants.eta(n)
@@ -400,11 +401,12 @@ def proofs(scale: str) -> Drawing:
     small = random_mdp(2, 3, 2)
     cases: Sequence[tuple[str, Algorithm, Any, int]] = (
         ("finite class of models", MEX(treasure_class()), treasure(), n),
-        ("finite class of value functions", MEX(near_truth(small, 6)), small, n),
+        ("finite class of value functions", MEX(near_truth(small, 6, 3)), small, n),
         ("full tabular class, model-free, local solver", MEXTabular(), random_mdp(*TABULAR), few),
         ("two-player game, class of models", MEXMG(mg_trap_class()), mg_trap(), n),
     )
     fig = Figure(figsize=(23, 15))
+    fig.get_layout_engine().set(wspace=0.03, hspace=0.04)  # type: ignore[union-attr]
     for ax, (title, algorithm, problem, horizon) in zip(fig.subplots(2, 2).flat, cases, strict=True):
         proof = algorithm.run(problem, horizon, seed=0, trace=True).proof()
         proof.plot(ax)

@@ -409,6 +409,28 @@ def test_certify_rejects_a_bad_number(option: str, value: str, capsys: pytest.Ca
     assert error.startswith(f"error: {option}: expected an integer")
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "problem", "error"),
+    [
+        ("MEX(treasure_clas())", "treasure()", "error: algorithm: expected a known name, such as treasure_class, .*, got 'treasure_clas'"),
+        ("MEX(treasure())", "treasure()", "error: hypotheses: expected a ModelClass or a ValueClass, got EpisodicMDP"),
+        ("MEX(near_truth(random_mdp(2, 3), 1))", "treasure()", r"error: algorithm: expected random_mdp\(H, S, A, seed=0\), got 'random_mdp\(2, 3\)': .*"),
+        ("MEX(treasure_class())", "lock()", "error: hypotheses: expected a class about problems of shape .*"),
+        ("MEX(treasure_class())", "treasure_class()", "error: problem: expected a known name, such as .*, got 'treasure_class'"),
+        ("PSRL()", "dirichlet_prior(0)", r"error: S: expected an integer in \[1, inf\], got 0"),
+    ],
+)
+def test_nested_calls_of_the_library_are_checked(algorithm: str, problem: str, error: str, capsys: pytest.CaptureFixture[str]):
+    assert re.fullmatch(error, rejected(capsys, "certify", algorithm, problem, "-n", "10"))
+
+
+def test_nested_calls_of_the_library_are_carried_out(capsys: pytest.CaptureFixture[str]):
+    assert main(["certify", "DoublingMEX(MEX(treasure_class(n_actions=3)))", "treasure(3)", "-n", "10", "--seeds", "2"]) == 3
+    assert "DoublingMEX(MEX(hypotheses=treasure_class(n_actions=3, hi=0.9, lo=0.1))) on treasure(n_actions=3," in capsys.readouterr().out
+    assert main(["certify", "PSRL()", "dirichlet_prior(2, 2, 2)", "-n", "10", "--seeds", "2"]) == 3
+    assert "PSRL() on dirichlet_prior(S=2, A=2, H=2," in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("coins")
 def test_an_ambiguous_name_is_listed(house: Path, capsys: pytest.CaptureFixture[str]):
     (house / "envs_synthetic" / "tokens.py").write_text("from theoryrl.algorithms.coins import Coin\ndef coin() -> Coin: ...\n", "utf-8")

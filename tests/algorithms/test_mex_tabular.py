@@ -44,8 +44,9 @@ def test_chunks_saves_and_traces_change_no_bit(algorithm, tmp_path):
 @pytest.mark.parametrize("algorithm", [MEXTabular(), MEXTabular("model-based"), MEXTabular(solver="exact")])
 def test_interpreted_runs_have_the_same_bits(algorithm):
     problem = random_mdp(3, 2, 2, 1)
-    interpreted = world()("theoryrl.algorithms.mex.tabular").MEXTabular(algorithm.variant, algorithm.solver)
-    twin = world()("envs_synthetic.mex").random_mdp(3, 2, 2, 1)
+    plain = world()
+    interpreted = plain("theoryrl.algorithms.mex.tabular").MEXTabular(algorithm.variant, algorithm.solver)
+    twin = plain("envs_synthetic.mex").random_mdp(3, 2, 2, 1)
     ours, theirs = {}, {}
     for learner, instance, curves in ((algorithm, problem, ours), (interpreted, twin, theirs)):
         state = learner.start(instance, 25, np.random.Generator(np.random.PCG64(7)))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theoryrl.estimation import bernstein_deviation, l1_deviation, l1_radius
+from theoryrl.estimation import bernstein_deviation, entry_deviation, hoeffding_deviation, l1_deviation, l1_radius
 from theoryrl.testing.world import world
 
 
@@ -72,3 +72,35 @@ def test_strided_rows_and_counts_are_read_as_they_are() -> None:
     table[:, 2], law[:, 2] = counts, p
     assert l1_deviation(10, table[:, 2], law[:, 2]) == l1_deviation(10, counts, p)
     assert bernstein_deviation(10, table[:, 2], law[:, 2], V, 2.0) == bernstein_deviation(10, counts, p, V, 2.0)
+
+
+@given(samples(), st.floats(0.1, 5))
+def test_the_hoeffding_deviation_closes_its_inequality(sample: tuple[np.ndarray, ...], span: float) -> None:
+    counts, p, V = sample
+    n = int(counts.sum())
+    x = hoeffding_deviation(n, p - counts / n, V, span)
+    error = float((p - counts / n) @ V)
+    assert span * math.sqrt(x / (2 * n)) == pytest.approx(max(error, 0.0), rel=1e-9, abs=1e-14)
+    assert x == world()("theoryrl.estimation").hoeffding_deviation(n, p - counts / n, V, span)
+
+
+def test_the_hoeffding_deviation_is_one_sided() -> None:
+    V = np.array([1.0, 0.0])
+    assert hoeffding_deviation(10, np.array([-0.5, 0.5]), V, 1.0) == 0
+    assert hoeffding_deviation(10, np.array([0.5, -0.5]), V, 1.0) == 5
+    assert hoeffding_deviation(10, np.array([0.5, -0.5]), V, 0.0) == math.inf
+
+
+@given(samples())
+def test_the_entry_deviation_closes_its_inequality(sample: tuple[np.ndarray, ...]) -> None:
+    counts, p, _ = sample
+    n = int(counts.sum())
+    x = entry_deviation(n, counts, p)
+    slack = np.sqrt(2 * p * x / n) + x / (3 * n) - np.abs(counts / n - p)
+    assert slack.min() == pytest.approx(0.0, abs=1e-12)
+    assert x == world()("theoryrl.estimation").entry_deviation(n, counts, p)
+
+
+def test_an_entry_that_cannot_come_does_not_deviate() -> None:
+    assert entry_deviation(4, np.array([4, 0]), np.array([1.0, 0.0])) == 0
+    assert entry_deviation(0, np.zeros(2, dtype=np.int64), np.array([0.5, 0.5])) == 0

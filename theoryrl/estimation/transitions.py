@@ -82,21 +82,26 @@ def bernstein_deviation(n: Any, counts: Any, p: Any, V: Any, span: Any) -> Any:
 
 
 @kernel
-def hoeffding_deviation(n: Any, counts: Any, p: Any, V: Any, span: Any) -> Any:
-    r"""Return the smallest x >= 0 with :math:`(p - \hat p) V \le B \sqrt{x / (2n)}`; inf if B = 0 and no x will do.
+def hoeffding_deviation(n: Any, error: Any, V: Any, span: Any) -> Any:
+    r"""Return the smallest x >= 0 with :math:`(p - \hat p) V \le B \sqrt{x / (2n)}`, one-sided, as optimism needs it; inf if B = 0 and no x will do.
 
-    Parameters are those of `bernstein_deviation`; one-sided, as optimism needs it.
+    Parameters
+    ----------
+    n : int
+        Number of samples.
+    error : array, shape (S,) or longer
+        :math:`p - \hat p`; what follows the S entries is not read.
+    V, span
+        As in `bernstein_deviation`.
     """
-    if n == 0:
-        return 0.0
-    error = 0.0
-    for s in range(len(p)):
-        error += (p[s] - counts[s] / n) * V[s]
-    if error <= 0:
+    mean = 0.0
+    for s in range(len(V)):
+        mean += error[s] * V[s]
+    if mean <= 0:
         return 0.0
     if span == 0:
         return math.inf
-    return 2 * n * (error / span) * (error / span)
+    return 2 * n * (mean / span) * (mean / span)
 
 
 @kernel

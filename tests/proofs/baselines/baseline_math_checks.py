@@ -77,7 +77,7 @@ def widths(visits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def check_T5(world: World) -> None:
-    """T5. The pigeonholes of one cell, and D_k and Lambda_k over cells, on arbitrary visits; one cell with all visits in one episode is nearly tight."""
+    """T5. The pigeonholes of one cell, and D_k and Lambda_k over cells, on arbitrary visits."""
 
     @drawn(300)
     @given(st.integers(1, 8), st.data())
@@ -114,4 +114,4 @@ def check_T5(world: World) -> None:
 
     one_cell()
     cells()
-    assert widths(np.array([4]))[1][0] / (2 * math.sqrt(4) + 4) == 0.5
+    assert widths(np.array([9]))[1][0] > 2 * math.sqrt(9), "frozen counts need the + H"

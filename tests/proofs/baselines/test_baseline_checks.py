@@ -7,7 +7,7 @@ import baseline_oracles as own
 import baseline_run_checks as checks
 import pytest
 
-from theoryrl.testing.world import original
+from theoryrl.testing.world import original, world
 
 pytestmark = pytest.mark.regret
 
@@ -59,3 +59,9 @@ def test_T11_lines_of_psrl() -> None:
 
 def test_T15_cut_saved_and_continued() -> None:
     checks.check_T15(original)
+
+
+@pytest.mark.parametrize("name", ["T1", "T2", "T4", "T8"])
+def test_interpreted(name: str) -> None:
+    """The uncompiled twin, in which most mutants live, passes the checks that must kill them."""
+    getattr(checks, f"check_{name}")(world())

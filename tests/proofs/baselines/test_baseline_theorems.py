@@ -10,8 +10,8 @@ import pytest
 
 from envs_synthetic.baselines import dirichlet_prior, river_swim, two_state
 from envs_synthetic.mex import lock, treasure
-from theoryrl.algorithms.baselines import PSRL, UCBVI, OptimisticQLearning
-from theoryrl.proofs.baselines import theorem_psrl, theorem_q_learning, theorem_ucbvi_bernstein, theorem_ucbvi_hoeffding
+from theoryrl.algorithms import PSRL, UCBVI, OptimisticQLearning
+from theoryrl.proofs import theorem_psrl, theorem_q_learning, theorem_ucbvi_bernstein, theorem_ucbvi_hoeffding
 from theoryrl.proofs.statistics import LEVEL, student_interval
 from theoryrl.proofs.theorem import nonvacuous_n
 
@@ -25,13 +25,14 @@ BERNSTEIN, STAGE = UCBVI(variant="bernstein"), UCBVI(counts="stage")
     "algorithm, problem, n, seeds",
     [
         (UCBVI(), two_state(3), 20_000, 200),
-        (UCBVI(), river_swim(6, 20), 2_000_000, 5),
-        (UCBVI(monotone=True), river_swim(3, 6), 120_000, 7),
+        (UCBVI(), river_swim(6, 20), 2_000_000, 2),  # 8 s a seed: sure steps and measured events; how often events fail is tested on the next lines
+        (UCBVI(), river_swim(3, 6), 120_000, 20),
+        (UCBVI(monotone=True), river_swim(3, 6), 120_000, 6),
         (STAGE, treasure(), 6_000, 200),
         (STAGE, lock(3, 0.1), 6_000, 200),
-        (BERNSTEIN, two_state(3), 800_000, 7),
+        (BERNSTEIN, two_state(3), 620_000, 6),
         (OptimisticQLearning(), two_state(3), 20_000, 200),
-        (OptimisticQLearning(), river_swim(3, 6), 2_000_000, 7),
+        (OptimisticQLearning(), river_swim(3, 6), 1_800_000, 6),
     ],
     ids=repr,
 )
@@ -49,7 +50,7 @@ def test_T6_bound_is_not_vacuous(algorithm: Any, problem: Any, n: int, seeds: in
         (UCBVI(variant="hoeffding-paper"), river_swim(6, 20), 3_000, 20),
         (UCBVI(), river_swim(6, 20), 3_000, 60),
         (UCBVI(monotone=True, counts="stage"), river_swim(6, 20), 3_000, 20),
-        (BERNSTEIN, two_state(3), 20_000, 200),
+        (BERNSTEIN, two_state(3), 5_000, 200),
         (BERNSTEIN, river_swim(6, 20), 3_000, 60),
         (UCBVI(variant="bernstein", counts="stage"), treasure(), 6_000, 40),
         (UCBVI(variant="bernstein", counts="stage", monotone=True), lock(3, 0.1), 6_000, 40),
@@ -159,3 +160,4 @@ def test_first_nonvacuous_horizon_of_P(prior: Any, spec: float) -> None:
         return float(theorem_psrl.bound(PSRL(), prior(0), n, np.array([n]))[0] / n)
 
     assert low <= needed(int(spec)) <= high
+    assert not any(low <= needed(int(factor * spec)) <= high for factor in (0.9, 1.1))

@@ -452,17 +452,19 @@ def check_T24(world: World) -> None:
             proof = world("theoryrl.proofs.theorem").prove(run)
             assert not proof.violations, f"{problem!r}, {hypotheses!r}, {options}, K = {n}: {proof.violations}"
             sums = compare_curves(facts, run, options.get("explore") == "v")
-            compare_lines(facts, proof, sums, n, options)
+            compare_lines(facts, run, proof, sums, options)
 
 
-def compare_lines(facts: Models | Tables, proof: Any, sums: dict[str, float], n: int, options: dict[str, Any]) -> None:
+def compare_lines(facts: Models | Tables, run: Any, proof: Any, sums: dict[str, float], options: dict[str, Any]) -> None:
     """The lines at the last episode, from the sums and constants of our own."""
+    n = run.n
     kind = "vtype" if "explore" in options else options.get("gec", "uniform")
     (d, b), (d_cells, b_cells), c, beta = facts.gec(n, kind), facts.gec(n, "cellwise"), facts.c, facts.beta
     if d == 0 or beta == 0:
         assert proof.bound[-1] <= b + options.get("eta", 0.0) * n * beta + 1e-9, "nothing to learn"
         return
     eta, total = options.get("eta", theory_eta(facts, n, kind)), sums["in_sample"]
+    assert abs(float(run.state["eta"]) - eta) <= 1e-9 * eta, f"eta {run.state['eta']}, ours {eta}"
     rest = eta * (n * beta - c * total)
     expected = {
         "L0": sums["regret"], "L1": sums["optimism_gap"] + sums["pred"], "L2": eta * sums["loss_gap"] + sums["pred"], "L3": rest + sums["pred"],

@@ -322,6 +322,7 @@ def check_T24(world: World) -> None:
             proof = prove(run)
             assert not proof.violations, f"{problem!r}, {hypotheses!r}, {options}, K = {n}: {proof.violations}"
             if not options and facts.gec(n)[0] > 0:
+                assert abs(float(run.state["eta"]) - facts.eta(n)) <= 1e-9 * facts.eta(n), f"eta {run.state['eta']}, ours {facts.eta(n)}"
                 assert abs(proof.bound[-1] - facts.bound(n)) <= 1e-8 * facts.bound(n), f"{problem!r}, {hypotheses!r}: bound {proof.bound[-1]}"
             compare_curves(facts, run)
 

@@ -256,6 +256,24 @@ def theorem_B(policy: np.ndarray, model: Empirical, eta: float) -> float:
     return float(constant - eta * ((A @ solution - b) ** 2).sum())
 
 
+def chord_bound(model: Empirical, eta: float) -> float:
+    """U_1(x_1): U = max over a of min(C, r + reach / (4 eta n) + P U), of the policies that take the first unvisited action wherever there is one."""
+    H, S, A = model.shape
+    unvisited = model.n == 0
+    allowed = np.where(unvisited.any(axis=2, keepdims=True), np.arange(A) == unvisited.argmax(axis=2)[..., None], True)
+    reach = np.zeros((H, S))
+    for h, x in itertools.product(range(H), range(S)):
+        V = np.eye(S)[x]
+        for g in reversed(range(h)):
+            V = np.where(allowed[g], model.P[g] @ V, -np.inf).max(axis=1)
+        reach[h, x] = V[model.start]
+    U = np.zeros(S)
+    for h in reversed(range(H)):
+        bonus = np.where(unvisited[h], 0.0, reach[h][:, None] / (4 * eta * np.maximum(model.n[h], 1)))
+        U = np.where(allowed[h], np.minimum(model.caps[h], model.r[h] + bonus + model.P[h] @ U), -np.inf).max(axis=1)
+    return float(U[model.start])
+
+
 def best_over_policies(value: Callable[[np.ndarray], float], H: int, S: int, A: int) -> float:
     return max(value(policy) for policy in policies(H, S, A))
 

@@ -33,7 +33,7 @@ from theoryrl.algorithms.baselines.episodes import (
     own_state,
     record_raw,
 )
-from theoryrl.algorithms.baselines.ucbvi_theory import ucbvi_theory
+from theoryrl.algorithms.baselines.ucbvi_theory import BERNSTEIN, HOEFFDING, PRINTED, ucbvi_theory
 from theoryrl.algorithms.run import Algorithm, State, Trace
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import expectation, invert
@@ -43,7 +43,6 @@ from theoryrl.problems.episodic import EpisodicMDP
 VARIANTS = ("hoeffding", "bernstein", "hoeffding-paper", "bernstein-paper")
 VARIANCE_FACTOR, LINEAR_FACTOR = 2.6, 6.8
 """c1 and c2 of the Bernstein bonus: it is monotone as c2 >= c1^2, and covers empirical Bernstein's sqrt(2), 3."""
-HOEFFDING, BERNSTEIN, PRINTED = range(3)  # shapes of the bonus; PRINTED: the Bernstein bonus of the paper
 
 Counts = record(__name__, "Counts", "visits next_visits arrivals touched")
 Model = record(__name__, "Model", "p_hat linear quadratic")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from theoryrl.estimation.supermartingale import best_supermartingale_bound, supermartingale_bound
 from theoryrl.problems.episodic import EpisodicMDP
 
+HOEFFDING, BERNSTEIN, PRINTED = range(3)  # shapes of the bonus; PRINTED: the Bernstein bonus of the paper
 C1, C2 = 2.6, 6.8  # of the Bernstein bonus: c2 >= c1^2 makes it monotone, max(c1 t, c2) >= sqrt(2) t + 3 makes it cover
 
 
@@ -158,4 +159,7 @@ class Theory:
 def ucbvi_theory(variant: str, counts: str, delta: float, problem: EpisodicMDP, n: int) -> Theory:
     """Return the constants for a run of `n` episodes."""
     caps = tuple(float(c) for c in problem.value_caps)
-    return Theory(variant, counts == "pooled", delta, n, problem.n_states, problem.n_actions, problem.horizon, problem.support, caps)
+    return _remembered(variant, counts == "pooled", delta, n, problem.n_states, problem.n_actions, problem.horizon, problem.support, caps)
+
+
+_remembered = lru_cache(maxsize=256)(Theory)  # a traced run asks at every chunk, and the search for y takes as long as thousands of episodes

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from theoryrl.algorithms.baselines.episodes import no_raw
-from theoryrl.algorithms.baselines.ucbvi_theory import C1, C2, Theory
+from theoryrl.algorithms.baselines.ucbvi_theory import BERNSTEIN, C1, C2, HOEFFDING, PRINTED, Theory
 from theoryrl.estimation.transitions import bernstein_deviation, entry_deviation, hoeffding_deviation, l1_deviation
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import copy, expectation
+from theoryrl.planning.episodic import occupancy
 from theoryrl.problems.episodic import EpisodicMDP
 
 SUMS = (
@@ -40,12 +41,10 @@ MAXIMA = (
 )
 (OPTIMISM, CAP, BONUS, WIDTH, VALUE_DEVIATION, ROW_DEVIATION, PATH) = range(len(MAXIMA))
 
-HOEFFDING, BERNSTEIN, PRINTED = range(3)  # shapes of the bonus; PRINTED: the Bernstein bonus of the paper
-
 Record = record(
     __name__,
     "Record",
-    "sums maxima true_visits true_next true_arrivals true_p root stack P_pi D widths over_n realised raw_states raw_actions raw_next raw_bonus raw_V",
+    "sums maxima true_visits true_next true_arrivals true_p root stack P_pi reach widths over_n realised raw_states raw_actions raw_next raw_bonus raw_V",
 )
 Numbers = record(
     __name__, "Numbers", "shape bernstein bonus_widths variance_factor linear_factor third caps ceilings spans root_widths a1 a2 x slope offset rows"
@@ -59,7 +58,7 @@ def start(problem: EpisodicMDP, counts: str) -> dict[str, Any]:
     arrays: dict[str, Any] = {
         "sums": np.zeros(len(SUMS)), "maxima": np.full(len(MAXIMA), -np.inf), "true_visits": np.zeros((G, S * A), np.int64),
         "true_next": np.zeros((G, S * A, S), np.int64), "true_arrivals": np.zeros((H, S), np.int64), "true_p": np.zeros((G, S, S * A)),
-        "root": np.ones((G, S * A)), "stack": np.zeros(G * S * A + 1, np.int64), "P_pi": np.zeros((H, S, S)), "D": np.zeros((4, H + 1, S)),
+        "root": np.ones((G, S * A)), "stack": np.zeros(G * S * A + 1, np.int64), "P_pi": np.zeros((H, S, S)), "reach": np.zeros((H, S)),
         "widths": np.zeros((H, S)), "over_n": np.zeros((H, S)), "realised": np.zeros(2),
     }  # fmt: skip
     return arrays | no_raw(problem, raw_bonus=(H, S, A), raw_V=(H + 1, S))
@@ -102,17 +101,23 @@ def raise_to(maxima: Any, which: int, value: float) -> None:
 def record_plan(
     world: Any, p_hat: Any, bonus: Any, V_bar: Any, V_pi: Any, policy: Any, changed: bool, trace: Any, numbers: Any, scratch: Any
 ) -> None:
-    """Compare the plan with the truth at all (h, s), and its bonuses with the formula at recounted n; add the episode's plan to the sums."""
+    """Compare the plan with the truth at all (h, s), and its bonuses with the formula at recounted n; add the episode's plan to the sums.
+
+    Expectations along the plan are sums over the probabilities `reach` of its pairs under the true law.
+    """
     H, S = policy.shape
     A = bonus.shape[1] // S
-    V_star, P, maxima, D, root, caps = world.V_star, world.P, trace.maxima, trace.D, trace.root, numbers.caps
+    V_star, P, maxima, root, caps, reach = world.V_star, world.P, trace.maxima, trace.root, numbers.caps, trace.reach
+    mean, true_mean, variance = scratch[0], scratch[1], scratch[2]
     if changed:
+        occupancy(P, policy, world.start, reach)
         for h in range(H):
             for s2 in range(S):
                 for s in range(S):
                     trace.P_pi[h, s2, s] = P[min(h, P.shape[0] - 1), s2, s * A + policy[h, s]]
-    recount(trace.stack, trace.true_visits, trace.true_next, trace.true_p, root, numbers.rows, numbers.spans, numbers.bernstein, V_star, maxima)
-    for h in range(H - 1, -1, -1):
+    recount(trace.stack, trace.true_visits, trace.true_next, trace.true_p, root, numbers.rows, numbers.spans, numbers.bernstein, V_star, scratch[0], maxima)
+    excess, widths, spread, over_n = 0.0, 0.0, 0.0, 0.0
+    for h in range(H):
         g = min(h, p_hat.shape[0] - 1)
         if numbers.shape == HOEFFDING:
             check_root_bonus(bonus[h], trace.true_visits[g], root[g], numbers.bonus_widths[h], caps[h], maxima)
@@ -121,37 +126,33 @@ def record_plan(
                 bonus[h], trace.true_visits[g], root[g], trace.true_p[g], V_bar[h + 1], trace.true_arrivals[h], caps[h], numbers.shape == PRINTED,
                 numbers.variance_factor, numbers.linear_factor, numbers.third, scratch, maxima,
             )  # fmt: skip
-        mean, moments = scratch[0], scratch[1:]
         expectation(p_hat[g], V_bar[h + 1], mean)
-        average(trace.P_pi[h], V_bar[h + 1], moments[0])
-        for j in range(4 if numbers.bernstein else 2):
-            average(trace.P_pi[h], D[j, h + 1], D[j, h])
+        average(trace.P_pi[h], V_bar[h + 1], true_mean)
         if numbers.bernstein:
-            variances(trace.P_pi[h], V_bar[h + 1], moments[0], moments[1])
+            variances(trace.P_pi[h], V_bar[h + 1], true_mean, variance)
         for s in range(S):
             row = s * A + policy[h, s]
-            xi = min(caps[h], bonus[h, row] + max(mean[row] - moments[0, s], 0.0))
-            D[0, h, s] += xi
+            xi = min(caps[h], bonus[h, row] + max(mean[row] - true_mean[s], 0.0))
             width = numbers.root_widths[h] * root[g, row]
             if numbers.bernstein:
                 y = root[g, row] * root[g, row]
-                width = numbers.a1 * math.sqrt(moments[1, s] * numbers.x * y) + numbers.a2 * caps[h] * numbers.x * y
+                width = numbers.a1 * math.sqrt(variance[s] * numbers.x * y) + numbers.a2 * caps[h] * numbers.x * y
                 trace.over_n[h, s] = y if h < H - 1 else 0.0
-                D[2, h, s] += moments[1, s]
-                D[3, h, s] += trace.over_n[h, s]
+                spread += reach[h, s] * variance[s]
+                over_n += reach[h, s] * trace.over_n[h, s]
             width = min(caps[h], width)
             trace.widths[h, s] = width
-            D[1, h, s] += width
+            excess += reach[h, s] * xi
+            widths += reach[h, s] * width
             if numbers.shape != PRINTED:
                 raise_to(maxima, WIDTH, xi - width)
             raise_to(maxima, OPTIMISM, V_star[h, s] - V_bar[h, s])
             raise_to(maxima, CAP, V_bar[h, s] - numbers.ceilings[h])
-    s = world.start
-    trace.sums[OPTIMISTIC] += V_bar[0, s] - V_pi[0, s]
-    trace.sums[EXCESS] += D[0, 0, s]
-    trace.sums[WIDTHS] += D[1, 0, s]
-    trace.sums[VARIANCE] += D[2, 0, s]
-    trace.sums[OVER_N] += D[3, 0, s]
+    trace.sums[OPTIMISTIC] += V_bar[0, world.start] - V_pi[0, world.start]
+    trace.sums[EXCESS] += excess
+    trace.sums[WIDTHS] += widths
+    trace.sums[VARIANCE] += spread
+    trace.sums[OVER_N] += over_n
     trace.realised[:] = 0.0
 
 
@@ -178,7 +179,7 @@ def variances(P_pi: Any, V: Any, mean: Any, out: Any) -> None:
 
 @kernel
 def recount(
-    stack: Any, visits: Any, following: Any, true_p: Any, root: Any, rows: Any, spans: Any, bernstein: bool, V_star: Any, maxima: Any
+    stack: Any, visits: Any, following: Any, true_p: Any, root: Any, rows: Any, spans: Any, bernstein: bool, V_star: Any, row_error: Any, maxima: Any
 ) -> None:
     """Refresh what the trace knows of the pairs visited in the last episode, and note the deviations of their estimates."""
     last, width, inner = stack.shape[0] - 1, root.shape[1], spans.shape[0] - 1
@@ -189,12 +190,13 @@ def recount(
         root[g, row] = 1 / math.sqrt(n)
         for s2 in range(law.shape[0]):
             true_p[g, s2, row] = counts[s2] / n
+            row_error[s2] = law[s2] - true_p[g, s2, row]
         raise_to(maxima, ROW_DEVIATION, entry_deviation(n, counts, law) if bernstein else l1_deviation(n, counts, law))
         for h in range(0 if pooled else g, inner if pooled else min(g + 1, inner)):
             if bernstein:
                 raise_to(maxima, VALUE_DEVIATION, bernstein_deviation(n, counts, law, V_star[h + 1], spans[h]))
             else:
-                raise_to(maxima, VALUE_DEVIATION, hoeffding_deviation(n, counts, law, V_star[h + 1], spans[h]))
+                raise_to(maxima, VALUE_DEVIATION, hoeffding_deviation(n, row_error, V_star[h + 1], spans[h]))
     stack[last] = 0
 
 

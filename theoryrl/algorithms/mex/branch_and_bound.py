@@ -14,11 +14,9 @@ import numpy as np
 
 from theoryrl import validate
 from theoryrl.algorithms.mex.bounded_qp import bounded_values, cells
-from theoryrl.algorithms.mex.empirical import FREE, TabularSolution, read_counts
-from theoryrl.algorithms.mex.policy_form import chord, chord_bound, free_value, solution
+from theoryrl.algorithms.mex.empirical import FREE, TabularSolution, agree, read_counts
+from theoryrl.algorithms.mex.policy_form import chord, chord_bound, free_value, limits, solution
 from theoryrl.jit import kernel
-
-SLACK = 1e-11  # a node is closed when its bound is within this (relative) of the incumbent
 
 
 @kernel
@@ -41,7 +39,7 @@ def open_node(P: Any, r: Any, n: Any, caps: Any, start: int, eta: float, fixed: 
 
     A leaf, where all of its policies agree on what they reach, has its value as its bound.
     """
-    upper = chord_bound(P, r, n, caps, start, eta, fixed, clipped, bounds.U, bounds.greedy, bounds.reach, bounds.W, bounds.chances)
+    upper = chord_bound(P, r, n, caps, start, eta, fixed, bounds.U, bounds.greedy, bounds.reach, bounds.W, bounds.chances)
     if clipped:
         lower = bounded_values(P, r, n, caps, start, eta, bounds.greedy, work)
     else:
@@ -57,13 +55,13 @@ def best_policy(
     H, S = model.unvisited.shape
     A = model.r.shape[1] // S
     bounds, work = chord(H, S), cells(H, S)
-    arguments = (model.P, model.r, model.n, caps, start, eta)
+    arguments = (model.P, model.r, model.n, limits(caps, clipped), start, eta)
     fixed = np.array(model.unvisited) if clipped else np.full((H, S), FREE)
     upper, value, cell = open_node(*arguments, fixed, clipped, bounds, work)
     if value > lower:
         lower, planned = value, np.array(bounds.greedy)
     heap, nodes = [(-upper, 0, cell, fixed)], 1
-    while heap and -heap[0][0] > lower + SLACK * (1 + abs(lower)) and nodes < node_cap:
+    while heap and not agree(lower, -heap[0][0]) and nodes < node_cap:
         parent, _, cell, fixed = heapq.heappop(heap)
         for a in range(A):
             child = np.array(fixed)

@@ -98,8 +98,9 @@ def roll_in(cumulative: Any, policy: Any, start: int, stage: int, rng: Any) -> i
 
 @kernel
 def play_values(
-    world: Any, values: Any, chain: Any, residual: Any, record: Any, eta: float, vtype: bool, episode: Any, regret: Any, rng: Any, k: int, traced: bool, raw: bool
-) -> None:
+    world: Any, values: Any, chain: Any, residual: Any, record: Any, eta: float, vtype: bool, episode: Any, regret: Any, rng: Any, k: int,
+    traced: bool, raw: bool,
+) -> None:  # fmt: skip
     """Play `k` episodes of MEX over a product class of value functions."""
     H = values.f.shape[0]
     for _ in range(k):
@@ -126,7 +127,8 @@ def play_values(
             else:
                 a = chain.policy[h, s]
             s_next = invert(world.cumulative[min(h, world.cumulative.shape[0] - 1), s, a], rng.random())
-            add_squares(values.f[h], values.V[h + 1], values.sizes[h], values.sizes[h + 1], s, a, world.r[h, s * values.f.shape[3] + a], s_next, chain.squares[h])
+            r = world.r[h, s * values.f.shape[3] + a]
+            add_squares(values.f[h], values.V[h + 1], values.sizes[h], values.sizes[h + 1], s, a, r, s_next, chain.squares[h])
             if traced:
                 tracing.count(record, h, s, a, s_next)
             if raw:
@@ -276,12 +278,12 @@ class MEX(Algorithm):
         if isinstance(self.hypotheses, ModelClass):
             models = model_tables(problem, self.hypotheses)
             record = tracing.model_record(state, models)
-            play_models(world, Models(models.policy, models.start_values, models.policy_values, models.loss), record, state["loss"], *common)
+            play_models(world, Models(*(getattr(models, field) for field in Models._fields)), record, state["loss"], *common)
         else:
-            values = value_tables(problem, self.hypotheses)
+            tables = value_tables(problem, self.hypotheses)
+            values = Values(tables.f, tables.sizes, tables.V, tables.policy, tables.V[0, :, problem.start].copy())
             chain = Chain(*(state[field] for field in Chain._fields))
-            record = tracing.value_record(state, values)
-            play_values(world, Values(values.f, values.sizes, values.V, values.policy, values.V[0, :, problem.start].copy()), chain, values.residual, record, *common)
+            play_values(world, values, chain, tables.residual, tracing.value_record(state, tables), *common)
         return k
 
     def measure(self, problem: EpisodicMDP, state: State, trace: Trace) -> dict[str, Any]:

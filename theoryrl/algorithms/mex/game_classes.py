@@ -125,7 +125,7 @@ def game_values(problem: MarkovGame, hypotheses: ValueClass) -> GameValues:
         away = max(away, np.abs(f[h, : sizes[h]] - Q_star[h]).reshape(sizes[h], -1).max(axis=1).min())
         missing = errors.min(axis=0)
         if not incomplete and missing.max() >= SAME:
-            i, g = np.unravel_index(np.argmax(missing), missing.shape)
+            i, g = map(int, np.unravel_index(np.argmax(missing), missing.shape))
             incomplete = f"stage {h}: the image of table {g} of stage {h + 1} under the strategy of table {i} is {missing[i, g]:.3g} away from the list"
     return GameValues(
         f.reshape(H, M, S, A * B), sizes, V, mu, cumulative_rows(mu), against, response, np.ascontiguousarray(P).reshape(H, S, A * B, S),

@@ -109,7 +109,9 @@ def record_raw(record: Any, episode: int, h: int, s: int, a: int, b: int, s_next
 
 
 @kernel
-def add_values(sums: Any, maxima: Any, optimal: float, value: float, played: float, against: float, guarantee: float, pred: float, pred_exploiter: float) -> None:
+def add_values(
+    sums: Any, maxima: Any, optimal: float, value: float, played: float, against: float, guarantee: float, pred: float, pred_exploiter: float
+) -> None:
     """Add the four terms of the decomposition and the prediction errors."""
     sums[TERM1] += optimal - value
     sums[TERM2] += value - played
@@ -121,7 +123,9 @@ def add_values(sums: Any, maxima: Any, optimal: float, value: float, played: flo
 
 
 @kernel
-def add_losses(sums: Any, maxima: Any, feel_main: float, feel_exploiter: float, main: float, exploiter: float, in_main: float, in_exploiter: float, eta: float, c: float) -> None:
+def add_losses(
+    sums: Any, maxima: Any, feel_main: float, feel_exploiter: float, main: float, exploiter: float, in_main: float, in_exploiter: float, eta: float, c: float
+) -> None:
     """Add the loss gaps and in-sample errors of both players, and note how far their steps were from failing."""
     sums[GAP_MAIN] += main
     sums[GAP_EXPLOITER] += exploiter

@@ -84,7 +84,7 @@ def same(a: Any, b: Any) -> bool:
 @kernel
 def step(P: Any, r: Any, n: Any, unvisited: Any, caps: Any, policy: Any, e: Any, f: Any, V: Any, greedy: Any) -> bool:
     """Move policy to the greedy policy of its best hypothesis, with residuals e; return whether it moved."""
-    played_hypothesis(P, r, n, caps, policy, e, f, V, greedy, True)
+    played_hypothesis(P, r, n, caps, policy, e, f, V, greedy)
     settle(unvisited, greedy)
     if same(greedy, policy):
         return False
@@ -100,7 +100,7 @@ def search(model: Any, caps: Any, start: int, eta: float, bounds: Any, work: Any
     policy, best_policy, best_e = scratch.policy, scratch.best_policy, scratch.best_e
     H, S = policy.shape
     A = r.shape[1] // S
-    upper = chord_bound(P, r, n, caps, start, eta, unvisited, True, bounds.U, bounds.greedy, bounds.reach, bounds.W, bounds.chances)
+    upper = chord_bound(P, r, n, caps, start, eta, unvisited, bounds.U, bounds.greedy, bounds.reach, bounds.W, bounds.chances)
     largest = -1.0
     for which in range(PLANS + A):
         start_policy(which, P, r, n, caps, eta, bounds.reach, bounds.greedy, scratch.plan, scratch.V, scratch.Q, policy)
@@ -112,18 +112,18 @@ def search(model: Any, caps: Any, start: int, eta: float, bounds: Any, work: Any
             known = known or same(policy, scratch.starts[earlier])
         if known:
             continue
-        value = bounded_values(P, r, n, caps, start, eta, policy, work)
+        value = -1.0
         for _ in range(STEPS):
             reached = value
-            if reached > largest + PROGRESS:
-                largest = reached
+            value = bounded_values(P, r, n, caps, start, eta, policy, work)
+            if value > largest + PROGRESS:
+                largest = value
                 for h in range(H):
                     copy(policy[h], best_policy[h])
                     copy(work.e[h], best_e[h])
-            if agree(largest, upper) or not step(P, r, n, unvisited, caps, policy, work.e, best.f, best.V, best.policy):
+            if value <= reached + PROGRESS or agree(largest, upper):
                 break
-            value = bounded_values(P, r, n, caps, start, eta, policy, work)
-            if value <= reached + PROGRESS:
+            if not step(P, r, n, unvisited, caps, policy, work.e, best.f, best.V, best.policy):
                 break
         if agree(largest, upper):
             break
@@ -133,7 +133,7 @@ def search(model: Any, caps: Any, start: int, eta: float, bounds: Any, work: Any
 @kernel
 def present(P: Any, r: Any, n: Any, caps: Any, start: int, eta: float, planned: Any, e: Any, f: Any, V: Any, policy: Any, V_table: Any, greedy: Any) -> float:
     """Fill f, V, policy with the played hypothesis of a solution; return its objective from the table."""
-    played_hypothesis(P, r, n, caps, planned, e, f, V, policy, True)
+    played_hypothesis(P, r, n, caps, planned, e, f, V, policy)
     return table_objective(P, r, n, start, eta, f, V_table, greedy)
 
 

@@ -22,6 +22,7 @@ from theoryrl.algorithms.mex.empirical import FREE, TabularSolution, agree, read
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import copy
 from theoryrl.planning.episodic import greedy, occupancy, policy_values
+from theoryrl.problems.problem import frozen
 
 Chord = record(__name__, "Chord", "U greedy reach W chances")
 """U (H + 1, S) the chord bound, greedy (H, S) its policy; reach (H, S), W (2, H, S, S), chances (S) scratch."""
@@ -33,6 +34,11 @@ Table = record(__name__, "Table", "f V policy")
 def chord(H: int, S: int) -> Any:
     """Return the scratch of `chord_bound`."""
     return Chord(np.zeros((H + 1, S)), np.zeros((H, S), np.int64), np.zeros((H, S)), np.zeros((2, H, S, S)), np.zeros(S))
+
+
+def limits(caps: np.ndarray, clipped: bool) -> np.ndarray:
+    """Return the caps of visited pairs: none without the range constraint (Theorem A)."""
+    return caps if clipped else frozen(np.full(len(caps), np.inf))
 
 
 def table(H: int, S: int, A: int) -> Any:
@@ -77,7 +83,7 @@ def settle(unvisited: Any, policy: Any) -> None:
 
 
 @kernel
-def played_hypothesis(P: Any, r: Any, n: Any, caps: Any, policy: Any, e: Any, f: Any, V: Any, played: Any, clipped: bool) -> None:
+def played_hypothesis(P: Any, r: Any, n: Any, caps: Any, policy: Any, e: Any, f: Any, V: Any, played: Any) -> None:
     """Build f backwards, f_h = min(C_h, r + P V_{h+1} + e on the policy); V and `played` are its values and greedy policy."""
     H, S = policy.shape
     A = r.shape[1] // S
@@ -95,9 +101,8 @@ def played_hypothesis(P: Any, r: Any, n: Any, caps: Any, policy: Any, e: Any, f:
             row = x * A + policy[h, x]
             if n[h, row] > 0:
                 f[h, row] += e[h, x]
-        if clipped:
-            for row in range(S * A):
-                f[h, row] = min(f[h, row], caps[h])
+        for row in range(S * A):
+            f[h, row] = min(f[h, row], caps[h])
         greedy(f[h], V[h], played[h])
 
 
@@ -154,7 +159,7 @@ def largest_reach(P: Any, start: int, fixed: Any, reach: Any, W: Any, chances: A
 
 @kernel
 def chord_bound(
-    P: Any, r: Any, n: Any, caps: Any, start: int, eta: float, fixed: Any, clipped: bool, U: Any, best: Any, reach: Any, W: Any, chances: Any
+    P: Any, r: Any, n: Any, caps: Any, start: int, eta: float, fixed: Any, U: Any, best: Any, reach: Any, W: Any, chances: Any
 ) -> float:
     """Fill U with the chord bound of all policies that agree with `fixed`, `best` with its greedy policy; return U at the start.
 
@@ -176,8 +181,7 @@ def chord_bound(
                         value += reach[h, x] / (4 * eta * n[h, row])
                     for s2 in range(S):
                         value += P[h, s2, row] * U[h + 1, s2]
-                    if clipped:
-                        value = min(value, caps[h])
+                    value = min(value, caps[h])
                     if value > U[h, x]:
                         U[h, x] = value
                         best[h, x] = a
@@ -194,7 +198,7 @@ def solution(model: Any, caps: np.ndarray, start: int, eta: float, planned: np.n
     else:
         free_value(model.P, model.r, model.n, start, eta, planned, work.d, work.v)
         free_bonuses(model.n, eta, planned, work.d, work.e)
-    played_hypothesis(model.P, model.r, model.n, caps, planned, work.e, best.f, best.V, best.policy, clipped)
+    played_hypothesis(model.P, model.r, model.n, limits(caps, clipped), planned, work.e, best.f, best.V, best.policy)
     lower = table_objective(model.P, model.r, model.n, start, eta, best.f, work.v, np.zeros((H, S), np.int64))
     return TabularSolution(lower, max(upper, lower), best.policy, best.f.reshape(H, S, A), nodes, agree(lower, upper), np.array(planned))
 
@@ -211,7 +215,7 @@ def policy_value(n: Any, n_next: Any, reward: Any, caps: Any, start: int, eta: f
     """
     model, caps, start, eta = read_counts(n, n_next, reward, caps, start, eta)
     H, S = model.unvisited.shape
-    policy = validate.integer_array("policy", policy, (H, S), 0, model.r.shape[1] // S - 1)
+    policy = np.array(validate.integer_array("policy", policy, (H, S), 0, model.r.shape[1] // S - 1))
     return _value(model, caps, start, eta, policy, clipped, cells(H, S))
 
 

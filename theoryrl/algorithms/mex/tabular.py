@@ -24,20 +24,20 @@ from theoryrl.algorithms.mex.bounded_qp import bounded_values, cells
 from theoryrl.algorithms.mex.branch_and_bound import best_policy
 from theoryrl.algorithms.mex.constants import Constants
 from theoryrl.algorithms.mex.empirical import Empirical, add_sample, agree, first_unvisited, unseen
-from theoryrl.algorithms.mex.local_search import present, search, search_scratch
+from theoryrl.algorithms.mex.local_search import present, same, search, search_scratch
 from theoryrl.algorithms.mex.policy_form import Table, chord
 from theoryrl.algorithms.mex.tabular_models import ModelTable, search_models, tilt_scratch
 from theoryrl.algorithms.run import Algorithm, State, Trace
 from theoryrl.complexity.gec import model_gec, value_gec
 from theoryrl.jit import kernel, record
-from theoryrl.planning.arrays import invert
+from theoryrl.planning.arrays import copy, invert
 from theoryrl.planning.episodic import policy_values
 from theoryrl.problems.episodic import EpisodicMDP
 
 World = record(__name__, "World", "P r cumulative start V_star")
-Learner = record(__name__, "Learner", "P r n unvisited n_next f greedy model policy V_pi caps eta progress totals")
+Learner = record(__name__, "Learner", "P r n unvisited n_next f greedy model policy V_pi caps eta model_based progress totals")
 """The empirical model P, r, n, unvisited; n_next (H, S A, S); f (H, S A) with greedy policy and model (H, S', S A); the played policy
-(H, S) with its true values V_pi; progress: episodes, exact episodes; totals: regret, sum of gaps, lower and upper objective."""
+(H, S) with its true values V_pi; whether it is model-based; progress: episodes, exact episodes; totals: regret, sum of gaps, lower and upper objective."""
 EPISODE, EXACT = range(2)
 REGRET, GAPS, LOWER, UPPER = range(4)
 
@@ -48,7 +48,7 @@ def play_values(world: Any, learner: Any, bounds: Any, work: Any, scratch: Any, 
     model = Empirical(learner.P, learner.r, learner.n, learner.unvisited)
     for _ in range(k):
         lower, upper = search(model, learner.caps, world.start, learner.eta, bounds, work, scratch, best)
-        play_episode(world, learner, lower, max(lower, upper), False, trace, rng, traced, raw)
+        play_episode(world, learner, lower, max(lower, upper), trace, rng, traced, raw)
 
 
 @kernel
@@ -56,22 +56,19 @@ def play_models(world: Any, learner: Any, work: Any, best: Any, trace: Any, rng:
     """Play `k` episodes of the model-based version."""
     for _ in range(k):
         lower, upper = search_models(learner.P, learner.r, learner.n, learner.caps, world.start, learner.eta, work, best)
-        play_episode(world, learner, lower, max(lower, upper), True, trace, rng, traced, raw)
+        play_episode(world, learner, lower, max(lower, upper), trace, rng, traced, raw)
 
 
 @kernel
-def play_episode(world: Any, learner: Any, lower: float, upper: float, model_based: bool, trace: Any, rng: Any, traced: bool, raw: bool) -> None:
+def play_episode(world: Any, learner: Any, lower: float, upper: float, trace: Any, rng: Any, traced: bool, raw: bool) -> None:
     """Lines 2 and 3: play the greedy policy of learner.f and count what happened."""
     policy, greedy, totals, progress = learner.policy, learner.greedy, learner.totals, learner.progress
     H, S = policy.shape
     A = learner.f.shape[1] // S
-    changed = False
-    for h in range(H):
-        for x in range(S):
-            if policy[h, x] != greedy[h, x]:
-                policy[h, x] = greedy[h, x]
-                changed = True
+    changed = not same(policy, greedy)
     if changed:
+        for h in range(H):
+            copy(greedy[h], policy[h])
         policy_values(world.P, world.r, policy, learner.V_pi)
     s = world.start
     totals[REGRET] += world.V_star[0, s] - learner.V_pi[0, s]
@@ -80,9 +77,9 @@ def play_episode(world: Any, learner: Any, lower: float, upper: float, model_bas
     totals[UPPER] = upper
     progress[EXACT] += agree(lower, upper)
     if traced:
-        tracing.open_episode(world, learner.model, learner.f, policy, lower, upper, learner.eta, learner.caps, model_based, changed, trace)
+        tracing.open_episode(world, learner.model, learner.f, policy, lower, upper, learner.eta, learner.caps, learner.model_based, changed, trace)
         if raw:
-            tracing.record_plan(trace, progress[EPISODE], learner.f, policy, learner.model, lower, upper, model_based)
+            tracing.record_plan(trace, progress[EPISODE], learner.f, policy, learner.model, lower, upper, learner.model_based)
     for h in range(H):
         a = policy[h, s]
         row = s * A + a
@@ -121,6 +118,10 @@ class MEXTabular(Algorithm):
     Notes
     -----
     It plans anew in every episode: a policy that is kept has another gap on new data.
+
+    Size that branch and bound takes (random MDPs, H, S in 2..5, A in {2, 3}, one core, about 10 microseconds a node): on 10
+    random episodes every one ends within 1,700 nodes (11 ms) at eta = .01 or .1, within 35 at eta = 1; on 100 episodes within
+    96,127 nodes (.9 s) at eta >= .1, while at eta = .01 those beyond about H S = 16 (A = 2) or 12 (A = 3) reach 100,000 nodes.
     """
 
     variant: str = "model-free"
@@ -182,7 +183,7 @@ class MEXTabular(Algorithm):
         learner = Learner(
             P=state["P_hat"], r=state["r_hat"], n=state["n"].reshape(H, -1), unvisited=state["unvisited"], n_next=state["n_next"].reshape(H, S * A, S), f=f,
             greedy=state["greedy"], model=state["next_first"], policy=state["policy"], V_pi=state["V_pi"], caps=problem.value_caps, eta=float(state["eta"]),
-            progress=state["progress"], totals=state["totals"],
+            model_based=self.variant == "model-based", progress=state["progress"], totals=state["totals"],
         )  # fmt: skip
         record = tracing.Record(*(state[field] for field in tracing.Record._fields))
         common = (record, state["rng"])
@@ -201,7 +202,7 @@ class MEXTabular(Algorithm):
             lower, upper = search(model, learner.caps, world.start, learner.eta, bounds, work, scratch, table)
             if not agree(lower, upper):
                 lower, upper = self._improve(model, learner, world.start, work, scratch, table, lower, upper)
-            play_episode(world, learner, lower, max(lower, upper), False, *common, *flags)
+            play_episode(world, learner, lower, max(lower, upper), *common, *flags)
         return k
 
     def _improve(self, model: Any, learner: Any, start: int, work: Any, scratch: Any, table: Any, lower: float, upper: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from theoryrl.algorithms.baselines.psrl import PSRL
 from theoryrl.algorithms.baselines.psrl_trace import log_term
 from theoryrl.algorithms.run import Run
 from theoryrl.problems.episodic import EpisodicMDP
-from theoryrl.proofs.baselines.shared import largest_regret
+from theoryrl.proofs.baselines.shared import largest_regret, operations
 from theoryrl.proofs.theorem import Assumption, Line, Proof, theorem
 
 
@@ -68,7 +68,7 @@ def theorem_psrl(run: Run) -> Proof:
         raise ValueError(f"run: its trace has the log term of a shorter horizon; run anew with n={run.n}")
     first, largest = float(problem.value_caps[0]), float(problem.value_caps[1:].sum())
     bound = _bound(algorithm, problem, run.n, k)
-    terms = k * problem.horizon * problem.n_states
+    terms = k * operations(problem)
     realised = run["realised_widths"] + 2 * first
     lines = [
         Line("L0", "regret", run.regret, "in expectation", equality=True, difference=(-k * first, k * first), reason="same law given the past"),

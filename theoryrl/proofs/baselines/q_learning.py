@@ -18,7 +18,7 @@ from theoryrl.algorithms.baselines.q_learning import OptimisticQLearning
 from theoryrl.algorithms.baselines.q_learning_theory import Theory, q_learning_theory
 from theoryrl.algorithms.run import Run
 from theoryrl.problems.episodic import EpisodicMDP
-from theoryrl.proofs.baselines.shared import largest_regret, less_than_zero
+from theoryrl.proofs.baselines.shared import largest_regret, less_than_zero, operations
 from theoryrl.proofs.theorem import Assumption, Event, Line, Proof, theorem
 
 
@@ -78,10 +78,11 @@ def theorem_q_learning(run: Run) -> Proof:
         Line("L4", "widths of the steps", run["learning_widths"] + azuma, "surely", reason="pigeonhole"),
         Line("L5", "the bound", theory.bound(k)),
     ]
-    chains = {"regret": [dataclasses.replace(line, terms=k * theory.H) for line in lines]}
-    steps = np.full(len(k), 16 * theory.H)
+    work = operations(run.problem)  # type: ignore[arg-type]
+    chains = {"regret": [dataclasses.replace(line, terms=k * work) for line in lines]}
+    steps = np.full(len(k), 16 * work)
     chains |= {
-        "optimism": less_than_zero("largest Q* - Q or V* - V after an update", run["optimism_excess"], k * theory.H, on="E"),
+        "optimism": less_than_zero("largest Q* - Q or V* - V after an update", run["optimism_excess"], k * work, on="E"),
         "bonuses": less_than_zero("largest relative error of a bonus", run["bonus_error"], steps),
         "rates": less_than_zero("largest error of a learning rate", run["rate_error"], steps),
     }

@@ -16,6 +16,11 @@ def largest_regret(problem: EpisodicMDP, k: Any) -> np.ndarray:
     return regret
 
 
+def operations(problem: EpisodicMDP) -> float:
+    """Return what one evaluated plan counts for in round-off: its products, times the largest value, whose ulp is what is left when values cancel."""
+    return problem.horizon * (problem.n_states + 2) * max(1.0, float(problem.value_caps[0]))
+
+
 def less_than_zero(label: str, value: np.ndarray, terms: np.ndarray, on: str = "") -> list[Line]:
     """Return a side condition: a running maximum that is at most zero, surely or on an event."""
     first = Line("C0", label, value, on=on, terms=terms) if on else Line("C0", label, value, "surely", terms=terms)

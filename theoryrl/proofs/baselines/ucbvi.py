@@ -26,7 +26,7 @@ from theoryrl.algorithms.baselines.ucbvi import UCBVI
 from theoryrl.algorithms.baselines.ucbvi_theory import Theory, ucbvi_theory
 from theoryrl.algorithms.run import Run
 from theoryrl.problems.episodic import EpisodicMDP
-from theoryrl.proofs.baselines.shared import largest_regret, less_than_zero
+from theoryrl.proofs.baselines.shared import largest_regret, less_than_zero, operations
 from theoryrl.proofs.theorem import Assumption, Event, Line, Proof, Theorem, theorem
 
 SOURCE = "explicit form, derived here; after Azar, Osband, Munos, ICML 2017, Theorem {}"
@@ -94,8 +94,8 @@ def _proof(run: Run, theory: Theory, rest: Sequence[Line], on_path: str) -> Proo
         Line("L2", "expected excess of the plans", run["expected_excess"], on="E", reason="xi <= X at every (h, s)"),
         *rest,
     ]
-    terms = run.checkpoints * theory.H * theory.S
-    per_plan = np.full(len(run.checkpoints), 16 * theory.H * theory.S * theory.A)
+    work = operations(run.problem)  # type: ignore[arg-type]
+    terms, per_plan = run.checkpoints * work, np.full(len(run.checkpoints), 16 * work)
     sides = {
         "optimism": less_than_zero("largest V* - V_bar at any (h, s) and plan", run["optimism_excess"], per_plan, on="E"),
         "caps": less_than_zero("largest V_bar minus its cap", run["cap_excess"], per_plan),

@@ -35,9 +35,9 @@ def largest_regret(problem: EpisodicMDP, k: np.ndarray) -> np.ndarray:
 
 
 def upper_bound(constants: Constants, eta: float, k: Any) -> Any:
-    r"""Return :math:`\eta k \beta + d / (4 c \eta) + b`; without its first two terms where there is nothing to learn (d = 0) or every residual is 0 (beta = 0).
+    r"""Return :math:`\eta k \beta + d / (4 c \eta) + b`, without the middle term if d = 0 or beta = 0.
 
-    Those two cases: with d = 0 the prediction errors sum to at most b, and with beta = 0 the losses of all tables agree, so that L1 is at most b as well.
+    With d = 0 (nothing to learn) the prediction errors sum to at most b; with beta = 0 every residual is 0.
     """
     k = np.asarray(k, dtype=float)
     if constants.gec.d == 0:
@@ -77,11 +77,12 @@ def _bound(algorithm: Any, problem: Any, n: int, k: np.ndarray) -> np.ndarray:
     name="Theorem MEX (regret)",
     source=SOURCE,
     statement=r"""With probability at least $1 - \delta$, $\mathrm{Reg}(k) \le \eta k \beta + \frac{d}{4 c \eta} + b$ for all $k \le K$, which is
-$\sqrt{K \beta d / c} + b$ at $k = K$ and the default $\eta = \sqrt{d / (4 c K \beta)}$. Models: $c = 2$, $\beta = 2 H \ln(H |\mathcal H| / \delta)$,
-$d = 2 \log_2 K \sum_h C_{h+1}^2 \mathcal C_h$, $b = 2 \sum_h C_{h+1} \mathcal C_h$, $C_h$ the largest span of $V_{h,f}$. Value functions, complete:
-$c = 1 - e^{-1/2}$, $\beta = \sum_h B_h^2 (\ln\frac{2 N_p}{\delta} + \frac12 \ln\frac{2 N_g}{\delta})$, $d = \log_2 K \sum_h \mathcal C_h$, $b = 2 \sum_h B_h \mathcal C_h$,
-$B_h$ the largest residual and range of targets. $\mathcal C_h = A \sum_x \max_\pi P(x_h = x)$. With `gec="cellwise"`, $d$ and $b$ cell by cell; with
-`explore="v"`, $b / A$, about the iterates.""",
+$\sqrt{K \beta d / c} + b$ at $k = K$ and the default $\eta = \sqrt{d / (4 c K \beta)}$.
+Models: $c = 2$, $\beta = 2 H \ln(H |\mathcal H| / \delta)$, $d = 2 \log_2 K \sum_h C_{h+1}^2 \mathcal C_h$, $b = 2 \sum_h C_{h+1} \mathcal C_h$,
+$C_h$ the largest span of $V_{h,f}$. Value functions, complete: $c = 1 - e^{-1/2}$,
+$\beta = \sum_h B_h^2 (\ln\frac{2 N_p}{\delta} + \frac12 \ln\frac{2 N_g}{\delta})$, $d = \log_2 K \sum_h \mathcal C_h$, $b = 2 \sum_h B_h \mathcal C_h$,
+$B_h$ the largest residual and range of targets. $\mathcal C_h = A \sum_x \max_\pi P(x_h = x)$.
+With `gec="cellwise"`, $d$ and $b$ cell by cell; with `explore="v"`, $b / A$, about the iterates.""",
     assumptions=_assumptions,
     bound=_bound,
     trivial=largest_regret,
@@ -108,7 +109,7 @@ def theorem_mex(run: Run) -> Proof:
         Line("L4", "with the GEC", value, "surely", reason="sqrt(d I) <= c eta I + d / (4 c eta)" if gec.d * beta > 0 else "d = 0 or beta = 0"),
         Line("L5", "eta k beta + d / (4 c eta) + b", upper_bound(constants, eta, k)),
     ]
-    lines = with_terms(lines, k * (1 + abs(run["optimism_gap"]) + abs(run["pred"]) + eta * k * loss_scale(run)))
+    lines = with_terms(lines, k * products(problem) * (1 + abs(run["optimism_gap"]) + abs(run["pred"])) + eta * k**2 * loss_scale(run))
     return Proof(
         {"regret": lines} | at_the_horizon(run, constants) | side_conditions(run, constants, [""]),
         [Event("E", algorithm.delta, lemma_held(run, constants, [""]), "the in-sample lemma holds at every f^k")],
@@ -150,6 +151,11 @@ def side_conditions(run: Run, constants: Constants, players: Sequence[str]) -> d
             Line("T1", "beta", beta),
         ]
     return chains
+
+
+def products(problem: Any) -> int:
+    """Return how many products an episode's value is the sum of, up to a factor."""
+    return int(problem.horizon * (problem.n_states + 2))
 
 
 def loss_scale(run: Run) -> float:

@@ -10,7 +10,7 @@ from theoryrl.algorithms.mex.game_classes import game_models, game_values
 from theoryrl.algorithms.run import Run
 from theoryrl.problems.hypotheses import ModelClass
 from theoryrl.problems.markov_game import MarkovGame
-from theoryrl.proofs.mex.finite import at_the_horizon, lemma_held, loss_scale, membership, side_conditions, theory_eta, upper_bound, with_terms
+from theoryrl.proofs.mex.finite import at_the_horizon, lemma_held, loss_scale, membership, products, side_conditions, theory_eta, upper_bound, with_terms
 from theoryrl.proofs.theorem import Assumption, Event, Line, Proof, theorem
 
 PLAYERS = ("_main", "_exploiter")
@@ -70,12 +70,12 @@ def theorem_mex_game(run: Run) -> Proof:
         Line("M6", "2 (eta k beta + d / (4 c eta) + b)", 2 * upper_bound(constants, eta, k)),
     ]
     parts = [run[name] for name in ("term1", "term2", "term3", "term4", "pred_main", "pred_exploiter")]
-    lines = with_terms(lines, k * (1 + sum(map(abs, parts)) + 2 * eta * k * loss_scale(run)))
+    lines = with_terms(lines, k * products(problem) * (1 + sum(map(abs, parts))) + 2 * eta * k**2 * loss_scale(run))
     zero = np.zeros(len(k))
     chains = {
         "exploitability": lines,
         "exploiter's residuals": [
-            Line("M1", "term 3", run["term3"], "surely", equality=True, terms=lines[0].terms, reason="telescoping along (mu, nu), nu the best response under g"),
+            Line("M1", "term 3", run["term3"], "surely", equality=True, terms=lines[0].terms, reason="telescoping: nu is the best response under g"),
             Line("M2", "residuals of the exploiter", run["pred_exploiter"]),
         ],
         "main player's residuals": [
@@ -84,5 +84,5 @@ def theorem_mex_game(run: Run) -> Proof:
         ],
     }
     chains |= at_the_horizon(run, constants, 2) | side_conditions(run, constants, PLAYERS)
-    held = lemma_held(run, constants, PLAYERS)
-    return Proof(chains, [Event("E", algorithm.delta, held, "the in-sample lemma holds at every f^k and g^k")], largest_exploitability(problem, k))
+    events = [Event("E", algorithm.delta, lemma_held(run, constants, PLAYERS), "the in-sample lemma holds at every f^k and g^k")]
+    return Proof(chains, events, largest_exploitability(problem, k))
