@@ -14,7 +14,7 @@ import numpy as np
 from theoryrl.estimation.bernoulli import bernoulli_deviation
 from theoryrl.estimation.transitions import bernstein_deviation, l1_deviation
 from theoryrl.jit import kernel, record
-from theoryrl.planning.arrays import copy
+from theoryrl.planning.arrays import copy, raise_to
 from theoryrl.planning.cascade import backup
 from theoryrl.problems.cascading import CascadingMDP
 
@@ -75,13 +75,6 @@ def allocate_raw(problem: CascadingMDP, state: dict[str, Any]) -> None:
 def measure(state: dict[str, Any]) -> dict[str, Any]:
     """Return the sums and maxima by name."""
     return dict(zip(SUMS, state["sums"], strict=True)) | dict(zip(MAXIMA, state["maxima"], strict=True))
-
-
-@kernel
-def raise_to(maxima: Any, which: int, value: float) -> None:
-    """Keep the largest value."""
-    if value > maxima[which]:
-        maxima[which] = value
 
 
 @kernel

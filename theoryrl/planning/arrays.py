@@ -30,3 +30,10 @@ def invert(cumulative: Any, uniform: float) -> int:
     while uniform >= cumulative[s]:
         s += 1
     return s
+
+
+@kernel
+def raise_to(maxima: Any, which: int, value: float) -> None:
+    """Keep the largest value."""
+    if value > maxima[which]:
+        maxima[which] = value

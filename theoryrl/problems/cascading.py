@@ -11,11 +11,11 @@ import numpy as np
 from theoryrl import validate
 from theoryrl.planning import cascade
 from theoryrl.planning.best_perm import workspace
-from theoryrl.problems.problem import Problem, cumulative_rows, frozen
+from theoryrl.problems.problem import Planned, cumulative_rows, frozen
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class CascadingMDP(Problem):
+class CascadingMDP(Planned):
     """A finite-horizon cascading MDP (Du, Srikant, Chen, "Cascading Reinforcement Learning", ICLR 2024), the same at every step.
 
     In state s the learner shows a list of distinct items; the user goes down it and clicks the first attractive one,
@@ -92,29 +92,9 @@ class CascadingMDP(Problem):
         return 0 if self.allow_empty else 1
 
     @property
-    def optimal_values(self) -> np.ndarray:
-        """Optimal values V*, an (H + 1, S) array; row h holds those with H - h steps to go."""
-        return self._best[0]
-
-    @property
     def optimal_lists(self) -> np.ndarray:
         """An optimal policy, an (H, S, list_length) int64 array of lists padded with -1."""
         return self._best[1]
-
-    @property
-    def worst_values(self) -> np.ndarray:
-        """Values of the worst policy, an (H + 1, S) array."""
-        return self._worst[0]
-
-    @property
-    def optimal_value(self) -> Any:
-        """Optimal value of an episode: a number, or one for each episode if `start` is an array."""
-        return self.optimal_values[0, self.start]
-
-    @property
-    def worst_value(self) -> Any:
-        """Value of an episode under the worst policy: a number, or one for each episode if `start` is an array."""
-        return self.worst_values[0, self.start]
 
     @cached_property
     def cumulative(self) -> np.ndarray:

@@ -10,11 +10,11 @@ import numpy as np
 
 from theoryrl import validate
 from theoryrl.planning import episodic as planning
-from theoryrl.problems.problem import Problem, cumulative_rows, frozen
+from theoryrl.problems.problem import Planned, cumulative_rows, frozen
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class EpisodicMDP(Problem):
+class EpisodicMDP(Planned):
     """An episodic MDP with S states, A actions and horizon H.
 
     Row h of an array with H rows belongs to stage h + 1 of the papers.
@@ -93,29 +93,9 @@ class EpisodicMDP(Problem):
         return self.stage_change is None
 
     @property
-    def optimal_values(self) -> np.ndarray:
-        """Optimal values V*, an (H + 1, S) array."""
-        return self._best[0]
-
-    @property
     def optimal_policy(self) -> np.ndarray:
         """An optimal policy, an (H, S) int64 array; ties go to the lowest action."""
         return self._best[1]
-
-    @property
-    def worst_values(self) -> np.ndarray:
-        """Values of the worst policy, an (H + 1, S) array."""
-        return self._worst[0]
-
-    @property
-    def optimal_value(self) -> Any:
-        """Optimal value of an episode."""
-        return self.optimal_values[0, self.start]
-
-    @property
-    def worst_value(self) -> Any:
-        """Value of an episode under the worst policy."""
-        return self.worst_values[0, self.start]
 
     @cached_property
     def value_caps(self) -> np.ndarray:

@@ -45,6 +45,34 @@ class Problem(Content):
     """Base of all problems: what is to be learned, which knows its exact solution lazily, as cached properties."""
 
 
+class Planned(Problem):
+    """A problem whose best and worst policies are found by planning: `_best` and `_worst` are pairs (values, policy), `start` is where episodes begin."""
+
+    start: Any
+    _best: Any
+    _worst: Any
+
+    @property
+    def optimal_values(self) -> np.ndarray:
+        """Optimal values V*, an (H + 1, S) array; row h holds those with H - h steps to go."""
+        return self._best[0]
+
+    @property
+    def worst_values(self) -> np.ndarray:
+        """Values of the worst policy, an (H + 1, S) array."""
+        return self._worst[0]
+
+    @property
+    def optimal_value(self) -> Any:
+        """Optimal value of an episode: a number, or one for each episode if `start` is an array."""
+        return self.optimal_values[0, self.start]
+
+    @property
+    def worst_value(self) -> Any:
+        """Value of an episode under the worst policy: a number, or one for each episode if `start` is an array."""
+        return self.worst_values[0, self.start]
+
+
 def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(map(_equal, a, b))

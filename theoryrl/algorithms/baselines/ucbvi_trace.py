@@ -117,6 +117,7 @@ def record_plan(
                     trace.P_pi[h, s2, s] = P[min(h, P.shape[0] - 1), s2, s * A + policy[h, s]]
     recount(trace.stack, trace.true_visits, trace.true_next, trace.true_p, root, numbers.rows, numbers.spans, numbers.bernstein, V_star, scratch[0], maxima)
     excess, widths, spread, over_n = 0.0, 0.0, 0.0, 0.0
+    width_excess, optimism_excess, cap_excess = -math.inf, -math.inf, -math.inf
     for h in range(H):
         g = min(h, p_hat.shape[0] - 1)
         if numbers.shape == HOEFFDING:
@@ -144,10 +145,13 @@ def record_plan(
             trace.widths[h, s] = width
             excess += reach[h, s] * xi
             widths += reach[h, s] * width
-            if numbers.shape != PRINTED:
-                raise_to(maxima, WIDTH, xi - width)
-            raise_to(maxima, OPTIMISM, V_star[h, s] - V_bar[h, s])
-            raise_to(maxima, CAP, V_bar[h, s] - numbers.ceilings[h])
+            width_excess = max(width_excess, xi - width)
+            optimism_excess = max(optimism_excess, V_star[h, s] - V_bar[h, s])
+            cap_excess = max(cap_excess, V_bar[h, s] - numbers.ceilings[h])
+    raise_to(maxima, OPTIMISM, optimism_excess)
+    raise_to(maxima, CAP, cap_excess)
+    if numbers.shape != PRINTED:
+        raise_to(maxima, WIDTH, width_excess)
     trace.sums[OPTIMISTIC] += V_bar[0, world.start] - V_pi[0, world.start]
     trace.sums[EXCESS] += excess
     trace.sums[WIDTHS] += widths
@@ -206,7 +210,9 @@ def check_root_bonus(bonus: Any, visits: Any, root: Any, width: float, cap: floa
     worst = 0.0
     for row in range(bonus.shape[0]):
         formula = width * root[row] if visits[row] > 0 else cap
-        worst = max(worst, abs(bonus[row] - formula) / max(formula, 1.0))
+        error, size = abs(bonus[row] - formula), max(formula, 1.0)
+        if error > worst * size:
+            worst = error / size
     raise_to(maxima, BONUS, worst)
 
 

@@ -1,4 +1,4 @@
-r"""The best hypothesis along one policy, exactly: a bounded least-squares problem over stages (specs/mex.md 5.2, Theorem B).
+r"""The best hypothesis along one policy, exactly: a bounded least-squares problem over stages (Theorem B).
 
 .. math:: QP(\pi) = \max_{v \le C} v_1(x_1) - \eta \sum_h \sum_x n_h (v_h - \hat r_h - \hat P_h v_{h+1})^2, \quad \text{pairs } (x, \pi_h(x)).
 

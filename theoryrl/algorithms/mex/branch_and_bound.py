@@ -1,4 +1,4 @@
-"""The exact model-free argmax over the full tabular class: best-first branch and bound over deterministic policies (specs/mex.md 5.2).
+"""The exact model-free argmax over the full tabular class: best-first branch and bound over deterministic policies.
 
 A node fixes the actions of some cells (h, x).  It is bounded by the chord bound with the largest reach of its own policies,
 its incumbent is that bound's greedy policy, and it branches at the undecided cell that can be reached, of the earliest

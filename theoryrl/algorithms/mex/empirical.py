@@ -1,7 +1,7 @@
 """The empirical model of tabular MEX, and the solution that all its solvers return.
 
 Counts are pooled by stage.  A pair without samples is free in the model-free objective: it is a terminal whose value is
-the cap C_h (specs/mex.md 5.2), r = C_h and P = 0 here.
+the cap C_h, r = C_h and P = 0 here.
 """
 
 from __future__ import annotations

@@ -22,12 +22,13 @@ from theoryrl import validate
 from theoryrl.algorithms.mex import finite_trace as tracing
 from theoryrl.algorithms.mex.classes import check_class, model_tables, value_tables
 from theoryrl.algorithms.mex.constants import Constants, model_constants, value_constants
-from theoryrl.algorithms.run import Algorithm, State, Trace
+from theoryrl.algorithms.mex.over_class import ClassLearner
+from theoryrl.algorithms.run import State, Trace
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import copy, invert
 from theoryrl.planning.episodic import occupancy, policy_values
 from theoryrl.problems.episodic import EpisodicMDP
-from theoryrl.problems.hypotheses import Hypotheses, ModelClass, ValueClass
+from theoryrl.problems.hypotheses import Hypotheses, ModelClass
 
 World = record(__name__, "World", "P r cumulative start optimal")
 Models = record(__name__, "Models", "policy start_values policy_values loss")
@@ -194,7 +195,7 @@ def follow(policy: Any, chosen: Any, played: Any, out: Any) -> bool:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class MEX(Algorithm):
+class MEX(ClassLearner):
     r"""Maximize to Explore over a finite class: models, or a product of lists of value functions.
 
     Parameters
@@ -225,23 +226,12 @@ class MEX(Algorithm):
     explore: str = "q"
     gec: str = "uniform"
 
-    unit = "episodes"
-
     def __post_init__(self) -> None:
-        if not isinstance(self.hypotheses, (ModelClass, ValueClass)):
-            raise TypeError(f"hypotheses: expected a ModelClass or a ValueClass, got {type(self.hypotheses).__name__}")
-        validate.real("delta", self.delta, 0, 1, open_ends=True)
-        if self.eta is not None:
-            validate.real("eta", self.eta, 0, math.inf, open_ends=True)
+        super().__post_init__()
         validate.one_of("explore", self.explore, ("q", "v"))
         validate.one_of("gec", self.gec, ("uniform", "cellwise"))
         if self.explore == "v" and self.gec == "cellwise":
             raise ValueError('gec: expected "uniform" with explore="v" (the cell-wise coefficient is about Q-type exploration), got \'cellwise\'')
-
-    @property
-    def variant(self) -> str:
-        """What the class consists of: "model-based" or "model-free"."""
-        return "model-based" if isinstance(self.hypotheses, ModelClass) else "model-free"
 
     def constants(self, problem: EpisodicMDP, n: int) -> Constants:
         """Return the constants (c, beta, d, b) of the theorem on an instance, for a horizon of n episodes."""
@@ -253,11 +243,7 @@ class MEX(Algorithm):
 
     def start(self, problem: EpisodicMDP, n: int, rng: np.random.Generator) -> State:
         """Return the state before the first episode."""
-        constants = self.constants(problem, n)
-        own: State = {
-            "eta": np.array(constants.eta(n) if self.eta is None else float(self.eta)), "c": np.array(constants.c), "horizon": np.array(n),
-            "episode": np.zeros(1, np.int64), "cumulative_regret": np.zeros(1), "rng": rng,
-        }  # fmt: skip
+        own = self._own_state(problem, n, rng)
         H, S, A = self.hypotheses.shape
         if isinstance(self.hypotheses, ModelClass):
             own["loss"] = np.zeros(len(self.hypotheses))

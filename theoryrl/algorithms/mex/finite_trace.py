@@ -11,6 +11,7 @@ import numpy as np
 
 from theoryrl.algorithms.mex.classes import ModelTables, ValueTables
 from theoryrl.jit import kernel, record
+from theoryrl.planning.arrays import raise_to
 from theoryrl.problems.episodic import EpisodicMDP
 
 SUMS = (
@@ -73,13 +74,6 @@ def measure(state: dict[str, Any]) -> dict[str, Any]:
     """Return the sums and maxima by name, and the current L_h(f*) of a class of value functions."""
     found = dict(zip(SUMS, state["sums"], strict=True)) | dict(zip(MAXIMA, state["maxima"], strict=True))
     return found | ({"truth_loss": state["truth_loss"].copy()} if "truth_loss" in state else {})
-
-
-@kernel
-def raise_to(maxima: Any, which: int, value: float) -> None:
-    """Keep the largest value."""
-    if value > maxima[which]:
-        maxima[which] = value
 
 
 @kernel

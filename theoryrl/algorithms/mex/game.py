@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from theoryrl import validate
 from theoryrl.algorithms.mex import game_trace as tracing
 from theoryrl.algorithms.mex.classes import check_class
 from theoryrl.algorithms.mex.constants import Constants, game_model_constants, game_value_constants
 from theoryrl.algorithms.mex.finite import add_squares, best_model, excess_loss, viterbi
 from theoryrl.algorithms.mex.game_classes import game_models, game_values
-from theoryrl.algorithms.run import Algorithm, State, Trace
+from theoryrl.algorithms.mex.over_class import ClassLearner
+from theoryrl.algorithms.run import State, Trace
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import copy, invert
-from theoryrl.problems.hypotheses import Hypotheses, ModelClass, ValueClass
+from theoryrl.problems.hypotheses import Hypotheses, ModelClass
 from theoryrl.problems.markov_game import MarkovGame
 
 World = record(__name__, "World", "cumulative start optimal")
@@ -168,7 +168,7 @@ def guarantee(P: Any, r: Any, mu: Any, main: Any, Q: Any, V: Any) -> None:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class MEXMG(Algorithm):
+class MEXMG(ClassLearner):
     r"""MEX-MG: the learner controls both players; the regret is the exploitability of the max-player's strategies.
 
     Parameters
@@ -192,20 +192,6 @@ class MEXMG(Algorithm):
     delta: float = 0.05
     eta: float | None = None
 
-    unit = "episodes"
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.hypotheses, (ModelClass, ValueClass)):
-            raise TypeError(f"hypotheses: expected a ModelClass or a ValueClass, got {type(self.hypotheses).__name__}")
-        validate.real("delta", self.delta, 0, 1, open_ends=True)
-        if self.eta is not None:
-            validate.real("eta", self.eta, 0, math.inf, open_ends=True)
-
-    @property
-    def variant(self) -> str:
-        """What the class consists of: "model-based" or "model-free"."""
-        return "model-based" if isinstance(self.hypotheses, ModelClass) else "model-free"
-
     def constants(self, problem: MarkovGame, n: int) -> Constants:
         """Return the constants (c, beta, d, b) of each player's half of the theorem, for a horizon of n episodes."""
         check_problem(problem, self.hypotheses)
@@ -215,11 +201,7 @@ class MEXMG(Algorithm):
 
     def start(self, problem: MarkovGame, n: int, rng: np.random.Generator) -> State:
         """Return the state before the first episode."""
-        constants = self.constants(problem, n)
-        own: State = {
-            "eta": np.array(constants.eta(n) if self.eta is None else float(self.eta)), "c": np.array(constants.c), "horizon": np.array(n),
-            "episode": np.zeros(1, np.int64), "cumulative_regret": np.zeros(1), "rng": rng,
-        }  # fmt: skip
+        own = self._own_state(problem, n, rng)
         H, S, A, B = self.hypotheses.shape
         if isinstance(self.hypotheses, ModelClass):
             own["loss"] = np.zeros(len(self.hypotheses))

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from theoryrl.algorithms.mex.finite_trace import model_loss, raise_to, table_loss
+from theoryrl.algorithms.mex.finite_trace import model_loss, table_loss
 from theoryrl.algorithms.mex.game_classes import GameModels, GameValues
 from theoryrl.jit import kernel, record
+from theoryrl.planning.arrays import raise_to
 from theoryrl.problems.markov_game import MarkovGame
 
 SUMS = (

@@ -1,4 +1,4 @@
-r"""The MEX objective of a linear class along one fixed policy (specs/mex.md 5.4, derived here).
+r"""The MEX objective of a linear class along one fixed policy (derived here).
 
 With :math:`f_h = \phi^\top \theta_h` and targets :math:`r + \phi(x', \pi)^\top \theta_{h+1}`, the excess squared loss is
 :math:`\|\theta_h - A_h \theta_{h+1} - b_h\|^2_{\Sigma_h}`, and the objective

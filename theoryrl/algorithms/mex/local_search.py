@@ -2,8 +2,8 @@
 
 From a policy pi, the alternation takes the greedy policy of its best hypothesis (pi's own actions carry the residual
 bonuses) and goes on while QP grows: Frank-Wolfe steps on the convex function F of Theorem A, with the range constraint.
-Actions off the policy look bonus-free, so that starts matter more than steps (specs/mex.md pitfall 4): six plans, and the
-constant policies, without which long chains are missed (T28).
+Actions off the policy look bonus-free, so that starts matter more than steps: six plans, and the constant policies,
+without which long chains are missed (T28).
 """
 
 from __future__ import annotations

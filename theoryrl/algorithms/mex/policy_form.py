@@ -1,4 +1,4 @@
-r"""The policy form of the model-free objective over the full tabular class (specs/mex.md 5.2, Theorems A and B, derived here).
+r"""The policy form of the model-free objective over the full tabular class (Theorems A and B, derived here).
 
 The largest objective is the largest value, over deterministic policies, of QP (`theoryrl.algorithms.mex.bounded_qp`), or,
 without the upper range constraint on visited pairs, of

@@ -207,7 +207,7 @@ class MEXTabular(Algorithm):
 
     def _improve(self, model: Any, learner: Any, start: int, work: Any, scratch: Any, table: Any, lower: float, upper: float) -> tuple[float, float]:
         """Go on from the local solution with branch and bound; fill the table and return its objective and the certified bound."""
-        arguments = (*model[:3], learner.caps, start, learner.eta)
+        arguments = (model.P, model.r, model.n, learner.caps, start, learner.eta)
         planned, bound, _ = best_policy(model, learner.caps, start, learner.eta, True, self.node_cap, scratch.best_policy, lower)
         if planned is not scratch.best_policy:
             bounded_values(*arguments, planned, work)

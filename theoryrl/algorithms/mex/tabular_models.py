@@ -1,4 +1,4 @@
-r"""The model-based objective over the full tabular class (specs/mex.md 5.3, derived here).
+r"""The model-based objective over the full tabular class (derived here).
 
 .. math:: \max_P V_{1,P}(x_1) - \eta \sum_h \sum_{x,a} n_h \mathrm{KL}(\hat P_h \| P_h)
 

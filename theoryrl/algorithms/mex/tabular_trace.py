@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from theoryrl.jit import kernel, record
-from theoryrl.planning.arrays import expectation
+from theoryrl.planning.arrays import expectation, raise_to
 from theoryrl.planning.episodic import occupancy
 from theoryrl.problems.episodic import EpisodicMDP
 
@@ -70,13 +70,6 @@ def allocate_raw(state: dict[str, Any]) -> None:
 def measure(state: dict[str, Any]) -> dict[str, Any]:
     """Return the sums and maxima by name, and the largest L_h(f*) of each stage so far."""
     return dict(zip(SUMS, state["sums"], strict=True)) | dict(zip(MAXIMA, state["maxima"], strict=True)) | {"truth_loss": state["truth_loss"].copy()}
-
-
-@kernel
-def raise_to(maxima: Any, which: int, value: float) -> None:
-    """Keep the largest value."""
-    if value > maxima[which]:
-        maxima[which] = value
 
 
 @kernel
