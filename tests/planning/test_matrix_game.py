@@ -25,7 +25,7 @@ def certified(payoff: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     assert mu.shape == (payoff.shape[0],) and nu.shape == (payoff.shape[1],)
     for strategy in (mu, nu):
         assert np.all(strategy >= 0) and abs(strategy.sum() - 1) <= 1e-15 * len(strategy)
-    assert value == (mu @ payoff).min()
+    assert value == (mu @ np.ascontiguousarray(payoff)).min()
     gap = (payoff @ nu).max() - value
     assert -1e-14 * np.abs(payoff).max() <= gap <= CLOSE * max(1, np.abs(payoff).max())
     return value, mu, nu

@@ -66,6 +66,7 @@ def test_bad_values(arguments: dict[str, Any], message: str) -> None:
     [
         (fields(transition="sure"), r"transition: expected an array of real numbers, got str 'sure'"),
         (fields(reward=[[1, 2], [3]]), r"reward: expected an array of real numbers, got list"),
+        (fields(transition=[[1, 2], [3]]), r"transition: expected an array of real numbers, got list"),
         (fields(horizon="2"), r"horizon: expected an integer, got str '2'"),
         (fields(start=True), r"start: expected an integer, got bool True"),
         (fields(start=[0, 1]), r"start: expected an integer, got list"),
@@ -183,7 +184,7 @@ def instances(draw: st.DrawFn) -> EpisodicMDP:
 
     def array(values: list[float], *shape: int) -> np.ndarray:
         size = int(np.prod(shape))
-        return np.array(draw(st.lists(st.sampled_from(values), min_size=size, max_size=size))).reshape(shape)
+        return np.array(draw(st.lists(st.sampled_from(values), min_size=size, max_size=size)), dtype=float).reshape(shape)
 
     weights = array([0, 0, 1, 2, 0.1], *((H,) if draw(st.booleans()) else ()), S, A, S)
     weights += np.where(weights.sum(axis=-1, keepdims=True) == 0, np.eye(S)[:, None], 0)  # a row of zeros becomes absorbing

@@ -57,7 +57,7 @@ def test_bad_tables(tables: Any, message: str) -> None:
         ValueClass(tables)
 
 
-@pytest.mark.parametrize("tables", [np.ones((2, 3, 2, 2)), np.ones((2, 0)), (), [], {}, None, "tables", (table for table in TABLES)], ids=lambda t: type(t).__name__)
+@pytest.mark.parametrize("tables", [np.ones((2, 3, 2, 2)), np.ones((2, 0)), (), [], {}, None, "best", (table for table in TABLES)], ids=lambda t: type(t).__name__)
 def test_tables_are_a_sequence_of_stages(tables: Any) -> None:
     with pytest.raises(TypeError, match="tables: expected one array a stage, got"):
         ValueClass(tables)
@@ -66,8 +66,11 @@ def test_tables_are_a_sequence_of_stages(tables: Any) -> None:
 def test_entries_that_are_no_numbers() -> None:
     with pytest.raises(TypeError, match=r"tables\[1\]: expected an array of real numbers, got str 'best'"):
         ValueClass((TABLES[0], "best"))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="models: expected an array of real numbers"):
-        ModelClass("all")  # type: ignore[arg-type]
+    for models in ("all", [[1], [1, 2]]):
+        with pytest.raises(TypeError, match="models: expected an array of real numbers"):
+            ModelClass(models)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"tables\[0\]: expected an array of real numbers"):
+        ValueClass(([[1], [1, 2]],))  # type: ignore[list-item]
 
 
 def test_shapes_and_sizes() -> None:

@@ -52,6 +52,8 @@ def test_bad_values(arguments: dict[str, Any], message: str) -> None:
     ("arguments", "message"),
     [
         (fields(transition="sure"), r"transition: expected an array of real numbers, got str 'sure'"),
+        (fields(transition=[[1, 2], [3]]), r"transition: expected an array of real numbers, got list"),
+        (fields(reward=[[1, 2], [3]]), r"reward: expected an array of real numbers, got list"),
         (fields(horizon="2"), r"horizon: expected an integer, got str '2'"),
         (fields(start=True), r"start: expected an integer, got bool True"),
     ],

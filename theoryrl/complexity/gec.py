@@ -17,6 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from theoryrl import validate
+
 
 @dataclasses.dataclass(frozen=True)
 class Gec:
@@ -27,7 +29,20 @@ class Gec:
 
 
 def squared_hellinger(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    r"""Return :math:`D_H^2(p, q) = 1 - \sum \sqrt{p q} = \frac12 \sum (\sqrt p - \sqrt q)^2` along the last axis."""
+    r"""Return :math:`D_H^2(p, q) = 1 - \sum \sqrt{p q} = \frac12 \sum (\sqrt p - \sqrt q)^2` along the last axis.
+
+    Parameters
+    ----------
+    p, q : (..., S) arrays
+        Laws; their shapes broadcast.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a row is not a probability vector, or the lengths S differ.
+    """
+    p = validate.distributions("p", p, (None,) * np.ndim(p))
+    q = validate.distributions("q", q, (*(None,) * (np.ndim(q) - 1), p.shape[-1]))
     distance: np.ndarray = ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=-1) / 2
     return distance
 
@@ -50,7 +65,15 @@ def value_gec(n: int, reachability: np.ndarray, ranges: np.ndarray) -> Gec:
         Sums of the largest reaches of the pairs of each stage.
     ranges : (H,) array
         Bounds B of the absolute residuals.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If n < 1, an entry is negative or not finite, or the lengths differ (the other functions likewise).
     """
+    n = validate.integer("n", n, 1)
+    reachability = validate.real_array("reachability", reachability, (None,), 0)
+    ranges = validate.real_array("ranges", ranges, reachability.shape, 0)
     return Gec(_log2(n) * float(np.sum(reachability)), 2 * float(np.dot(ranges, reachability)))
 
 
@@ -64,6 +87,9 @@ def model_gec(n: int, reachability: np.ndarray, caps: np.ndarray) -> Gec:
     caps : (H,) array
         Spans :math:`C_{h+1}` of the next stage's values.
     """
+    n = validate.integer("n", n, 1)
+    reachability = validate.real_array("reachability", reachability, (None,), 0)
+    caps = validate.real_array("caps", caps, reachability.shape, 0)
     return Gec(2 * _log2(n) * float(np.dot(caps**2, reachability)), 2 * float(np.dot(caps, reachability)))
 
 
@@ -81,6 +107,9 @@ def cellwise_gec(n: int, reach: np.ndarray, kappa: np.ndarray, rho: np.ndarray) 
     rho : (H, S, A) array
         Largest absolute residuals.
     """
+    n = validate.integer("n", n, 1)
+    reach = validate.real_array("reach", reach, (None, None, None), 0)
+    kappa, rho = (validate.real_array(name, value, reach.shape, 0) for name, value in (("kappa", kappa), ("rho", rho)))
     return Gec(_log2(n) * float(np.sum(kappa * reach)), 2 * float(np.sum(rho * reach)))
 
 
@@ -101,7 +130,12 @@ def linear_gec(
     regulariser : float, optional
         lambda > 0, default 1 / K.
     """
-    ridge = 1 / n if regulariser is None else regulariser
+    n = validate.integer("n", n, 1)
+    ridge = 1 / n if regulariser is None else validate.real("regulariser", regulariser, 0, math.inf, open_ends=True)
+    dimensions = [int(m) for m in validate.integer_array("dimensions", dimensions, (None,), 1, 2**53)]
+    features, weights, ranges = (
+        validate.real_array(name, value, (len(dimensions),), 0).tolist() for name, value in (("features", features), ("weights", weights), ("ranges", ranges))
+    )
     d = b = 0.0
     for m, B_X, B_W, B in zip(dimensions, features, weights, ranges, strict=True):
         gamma = m * math.log2(1 + n * B_X**2 / (m * ridge))
@@ -112,6 +146,7 @@ def linear_gec(
 
 def paper_gec(gec: Gec, n: int, horizon: int) -> float:
     """Return max(d, b^2 / (H K)), an upper bound of the paper's coefficient for every epsilon >= 0."""
+    n, horizon = validate.integer("n", n, 1), validate.integer("horizon", horizon, 1)
     return max(gec.d, gec.b**2 / (horizon * n))
 
 
@@ -121,9 +156,17 @@ def realised_gec(pred: np.ndarray, in_sample: np.ndarray, n: np.ndarray, horizon
     Parameters
     ----------
     pred, in_sample : arrays
-        Cumulative prediction error and in-sample error at the episodes `n`.
+        Cumulative prediction error and in-sample error at the episodes `n`; a negative entry counts as 0.
+    n : array of int
+        At least 1.
+    horizon : int
+        Stages H.
+    epsilon : float
+        At least 0.
     """
-    n = np.asarray(n, dtype=float)
+    n = validate.integer_array("n", n, (None,) * np.ndim(n), 1, 2**53).astype(float)
+    pred, in_sample = (validate.real_array(name, value, (None,) * np.ndim(value)) for name, value in (("pred", pred), ("in_sample", in_sample)))
+    horizon, epsilon = validate.integer("horizon", horizon, 1), validate.real("epsilon", epsilon, 0)
     excess = np.maximum(pred - epsilon * horizon * n, 0)
     squared: np.ndarray = (excess / (np.sqrt(np.maximum(in_sample, 0)) + np.sqrt(horizon * n))) ** 2
     return squared
@@ -141,10 +184,13 @@ def brute_force_gec(pred: np.ndarray, in_sample: np.ndarray, n: int, horizon: in
 
     Raises
     ------
-    ValueError
-        If there are more than ten million sequences.
+    ValueError, TypeError
+        If an argument is out of range or of a wrong shape, or there are more than ten million sequences.
     """
+    n, horizon, epsilon = validate.integer("n", n, 1), validate.integer("horizon", horizon, 1), validate.real("epsilon", epsilon, 0)
+    pred = validate.real_array("pred", pred, (None,))
     M = len(pred)
+    in_sample = validate.real_array("in_sample", in_sample, (M, M), 0)
     if M**n > 10**7:
         raise ValueError(f"n: expected at most ten million sequences, got {M}^{n}")
     largest = 0.0

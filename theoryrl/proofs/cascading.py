@@ -23,8 +23,8 @@ import numpy as np
 from theoryrl import validate
 from theoryrl.algorithms.cascading import CascadingBPI, CascadingVI
 from theoryrl.algorithms.run import Run
+from theoryrl.estimation.supermartingale import best_supermartingale_bound, supermartingale_bound
 from theoryrl.problems.cascading import CascadingMDP
-from theoryrl.proofs.lemmas import best_supermartingale_bound, supermartingale_bound
 from theoryrl.proofs.theorem import Assumption, Event, Line, Proof, theorem
 
 SOURCE = "explicit form, derived here; after Du, Srikant, Chen, ICLR 2024, Theorem {}"

@@ -293,7 +293,7 @@ def check_T23(world: World) -> None:
     tiny = CascadingMDP([[0.5]], np.ones((1, 2, 1)), [[1.0, 0.0]], 1, 1, name="S=N=H=1")
     longer = CascadingMDP([[0.5, 0.2]], np.ones((1, 3, 1)), [[1.0, 0.5, 0.0]], 2, 5, name="m>N")
     theorem = world("theoryrl.proofs.cascading").theorem_a
-    best = world("theoryrl.proofs.lemmas").best_supermartingale_bound
+    best = world("theoryrl.estimation.supermartingale").best_supermartingale_bound
     failures = {"E": 0, "F1": 0, "F2": 0}
     total = 0
     for problem, options, eta, K in itertools.product([*problems(world)[1:], tiny, longer], VARIANTS, (0, 0.5), (1, 7, 20_000)):

@@ -17,6 +17,7 @@ from theoryrl import validate
 from theoryrl.algorithms.baselines.episodes import (
     EPISODE,
     SWITCHES,
+    EpisodicLearner,
     Steps,
     allocate_raw,
     check_problem,
@@ -25,13 +26,12 @@ from theoryrl.algorithms.baselines.episodes import (
     own_state,
     record_raw,
 )
-from theoryrl.algorithms.baselines.mixture import mixture_values
 from theoryrl.algorithms.baselines.q_learning import Table, new_table
 from theoryrl.algorithms.baselines.q_learning import play as play_table
-from theoryrl.algorithms.run import Algorithm, State, Trace
+from theoryrl.algorithms.run import State, Trace
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import expectation, invert
-from theoryrl.planning.episodic import greedy, policy_values
+from theoryrl.planning.episodic import greedy, mixture_values, policy_values
 from theoryrl.problems.episodic import EpisodicMDP
 
 Model = record(__name__, "Model", "visits next_visits p_hat Q V policy V_pi")
@@ -94,10 +94,8 @@ def make_plan(p_hat: Any, visits: Any, r: Any, unvisited: Any, caps: Any, widths
     return changed
 
 
-class _ModelLearner(Algorithm):
+class _ModelLearner(EpisodicLearner):
     """Counts and plan that the controls share; they differ in the value of an unvisited pair, the bonus and the exploration rate."""
-
-    unit = "episodes"
 
     @abc.abstractmethod
     def _options(self, problem: EpisodicMDP, n: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -123,14 +121,6 @@ class _ModelLearner(Algorithm):
         caps, scratch = np.array(problem.value_caps, dtype=float), np.zeros((2, problem.n_states * problem.n_actions))
         play(known_world(problem), model, unvisited, caps, widths, epsilon, scratch, state["progress"], state["cumulative_regret"], state["rng"], k, raw)
         return k
-
-    def measure(self, problem: EpisodicMDP, state: State, trace: Trace) -> dict[str, Any]:
-        """Return the regret, the value of the last executed policy, and how often it changed."""
-        return _measure(problem, state)
-
-    def output(self, problem: EpisodicMDP, state: State) -> np.ndarray:
-        """Return the last greedy policy, an (H, S) array of actions."""
-        return np.array(state["policy"])
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -188,7 +178,7 @@ class SimplifiedUCBVI(_ModelLearner):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class EpsGreedyQLearning(Algorithm):
+class EpsGreedyQLearning(EpisodicLearner):
     """Q-learning from Q = 0 with the learning rate (H + 1) / (H + t) and uniform actions at rate epsilon.  No theorem.
 
     The regret is that of the executed mixture, exactly.
@@ -201,7 +191,6 @@ class EpsGreedyQLearning(Algorithm):
 
     epsilon: float = 0.1
 
-    unit = "episodes"
     anytime = True
 
     def __post_init__(self) -> None:
@@ -223,19 +212,3 @@ class EpsGreedyQLearning(Algorithm):
             None, None, raw,
         )  # fmt: skip
         return k
-
-    def measure(self, problem: EpisodicMDP, state: State, trace: Trace) -> dict[str, Any]:
-        """Return the regret, the value of the last executed policy, and how often it changed."""
-        return _measure(problem, state)
-
-    def output(self, problem: EpisodicMDP, state: State) -> np.ndarray:
-        """Return the greedy policy of the last table, an (H, S) array of actions."""
-        return np.array(state["policy"])
-
-
-def _measure(problem: EpisodicMDP, state: State) -> dict[str, Any]:
-    return {
-        "regret": state["cumulative_regret"][0],
-        "policy_value": state["V_pi"][0, problem.start],
-        "switches": state["progress"][SWITCHES],
-    }

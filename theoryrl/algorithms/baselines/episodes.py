@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from theoryrl.algorithms.run import Algorithm, State, Trace
 from theoryrl.jit import kernel, record
 from theoryrl.problems.episodic import EpisodicMDP
 
@@ -13,6 +14,24 @@ EPISODE, SWITCHES = range(2)  # entries of `progress`: episodes played, changes 
 
 World = record(__name__, "World", "P r cumulative V_star start")
 Steps = record(__name__, "Steps", "raw_states raw_actions raw_next")
+
+
+class EpisodicLearner(Algorithm):
+    """Base of the learners that play a greedy policy of a table in each episode; its state has `policy` (H, S) and the true values `V_pi`."""
+
+    unit = "episodes"
+
+    def output(self, problem: EpisodicMDP, state: State) -> np.ndarray:
+        """Return the last policy, an (H, S) array of actions."""
+        return np.array(state["policy"])
+
+    def measure(self, problem: EpisodicMDP, state: State, trace: Trace) -> dict[str, Any]:
+        """Return the regret, the value of the last executed policy, and how often it changed."""
+        return {
+            "regret": state["cumulative_regret"][0],
+            "policy_value": state["V_pi"][0, problem.start],
+            "switches": state["progress"][SWITCHES],
+        }
 
 
 def check_problem(problem: Any) -> None:
@@ -67,3 +86,14 @@ def record_raw(states: Any, actions: Any, following: Any, episode: int, h: int, 
     states[episode, h] = s
     actions[episode, h] = a
     following[episode, h] = s_next
+
+
+@kernel
+def note_visit(stack: Any, pair: int) -> None:
+    """Push a pair on the stack of those visited in the episode (its height last), once."""
+    last = stack.shape[0] - 1
+    for t in range(stack[last]):
+        if stack[t] == pair:
+            return
+    stack[stack[last]] = pair
+    stack[last] += 1

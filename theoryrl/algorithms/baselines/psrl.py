@@ -17,6 +17,7 @@ from theoryrl.algorithms.baselines import psrl_trace as tracing
 from theoryrl.algorithms.baselines.episodes import (
     EPISODE,
     SWITCHES,
+    EpisodicLearner,
     Steps,
     allocate_raw,
     check_pooling,
@@ -25,7 +26,7 @@ from theoryrl.algorithms.baselines.episodes import (
     own_state,
     record_raw,
 )
-from theoryrl.algorithms.run import Algorithm, Run, State, Trace
+from theoryrl.algorithms.run import Run, State, Trace
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import copy, invert
 from theoryrl.planning.episodic import backward_induction, policy_values
@@ -105,7 +106,7 @@ def adopt(candidate: Any, policy: Any) -> bool:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class PSRL(Algorithm):
+class PSRL(EpisodicLearner):
     """Posterior sampling: each episode, the optimal policy of one model drawn from the posterior.
 
     Source: Osband, Russo, Van Roy, NeurIPS 2013.  Its theorem is about models drawn from the prior
@@ -127,7 +128,6 @@ class PSRL(Algorithm):
     prior: float = 1.0
     counts: str = "pooled"
 
-    unit = "episodes"
     anytime = True
 
     def __post_init__(self) -> None:
@@ -164,16 +164,8 @@ class PSRL(Algorithm):
 
     def measure(self, problem: EpisodicMDP, state: State, trace: Trace) -> dict[str, Any]:
         """Return the regret, the value of the last policy, and how often it changed; with a trace, all that the proof needs."""
-        row = {
-            "regret": state["cumulative_regret"][0],
-            "policy_value": state["V_pi"][0, problem.start],
-            "switches": state["progress"][SWITCHES],
-        }
-        return row | (tracing.measure(state) | {"log_term": tracing.log_term(self.counts, problem, int(state["horizon"]))} if trace else {})
-
-    def output(self, problem: EpisodicMDP, state: State) -> np.ndarray:
-        """Return the last policy, an (H, S) array of actions."""
-        return np.array(state["policy"])
+        log_term = tracing.log_term(self.counts, problem, int(state["horizon"]))
+        return super().measure(problem, state, trace) | (tracing.measure(state) | {"log_term": log_term} if trace else {})
 
 
 def posterior_models(run: Run, size: int, *, seed: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from theoryrl.algorithms.baselines.episodes import no_raw
+from theoryrl.algorithms.baselines.episodes import no_raw, note_visit
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import copy
 from theoryrl.problems.episodic import EpisodicMDP
@@ -121,17 +121,9 @@ def row_distance(following: Any, row: int, n: int, P: Any) -> float:
 @kernel
 def record_step(h: int, s: int, row: int, s_next: int, trace: Any) -> None:
     """Count the raw outcome, and add its width at the counts frozen at the plan."""
-    visits, stack = trace.true_visits, trace.stack
+    visits = trace.true_visits
     g = min(h, visits.shape[0] - 1)
-    pair, last = g * visits.shape[1] + row, stack.shape[0] - 1
-    fresh = True
-    for t in range(stack[last]):
-        if stack[t] == pair:
-            fresh = False
-            break
-    if fresh:
-        stack[stack[last]] = pair
-        stack[last] += 1
+    note_visit(trace.stack, g * visits.shape[1] + row)
     visits[g, row] += 1
     trace.true_next[g, s_next, row] += 1
     trace.realised[0] += trace.widths[h, s]

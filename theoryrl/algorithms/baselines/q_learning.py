@@ -21,13 +21,12 @@ import numpy as np
 
 from theoryrl import validate
 from theoryrl.algorithms.baselines import q_learning_trace as tracing
-from theoryrl.algorithms.baselines.episodes import EPISODE, SWITCHES, Steps, allocate_raw, check_problem, known_world, own_state, record_raw
-from theoryrl.algorithms.baselines.mixture import mixture_values
+from theoryrl.algorithms.baselines.episodes import EPISODE, SWITCHES, EpisodicLearner, Steps, allocate_raw, check_problem, known_world, own_state, record_raw
 from theoryrl.algorithms.baselines.q_learning_theory import q_learning_theory
-from theoryrl.algorithms.run import Algorithm, State, Trace
+from theoryrl.algorithms.run import State, Trace
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import invert
-from theoryrl.planning.episodic import policy_values
+from theoryrl.planning.episodic import mixture_values, policy_values
 from theoryrl.problems.episodic import EpisodicMDP
 
 VARIANTS = ("hoeffding", "hoeffding-paper")
@@ -115,7 +114,7 @@ def new_table(problem: EpisodicMDP, first: np.ndarray) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class OptimisticQLearning(Algorithm):
+class OptimisticQLearning(EpisodicLearner):
     r"""Optimistic Q-learning with Hoeffding bonuses, for a known number of episodes K.
 
     Source: Jin, Allen-Zhu, Bubeck, Jordan, NeurIPS 2018, Algorithm 1.  Any transition, stationary or not.
@@ -143,8 +142,6 @@ class OptimisticQLearning(Algorithm):
     delta: float = 0.05
     c: float = 1.0
     bonus_scale: float = 1.0
-
-    unit = "episodes"
 
     def __post_init__(self) -> None:
         validate.one_of("variant", self.variant, VARIANTS)
@@ -196,14 +193,5 @@ class OptimisticQLearning(Algorithm):
 
     def measure(self, problem: EpisodicMDP, state: State, trace: Trace) -> dict[str, Any]:
         """Return the regret, the table's and the executed policy's value, and how often the policy changed; with a trace, all that the proof needs."""
-        row = {
-            "regret": state["cumulative_regret"][0],
-            "policy_value": state["V_pi"][0, problem.start],
-            "upper_value": state["V"][0, problem.start],
-            "switches": state["progress"][SWITCHES],
-        }
+        row = super().measure(problem, state, trace) | {"upper_value": state["V"][0, problem.start]}
         return row | (tracing.measure(state) if trace else {})
-
-    def output(self, problem: EpisodicMDP, state: State) -> np.ndarray:
-        """Return the greedy policy of the last table, an (H, S) array of actions."""
-        return np.array(state["policy"])

@@ -13,6 +13,7 @@ import numpy as np
 from theoryrl.algorithms.baselines.episodes import no_raw
 from theoryrl.algorithms.baselines.q_learning_theory import Theory
 from theoryrl.jit import kernel, record
+from theoryrl.planning.arrays import raise_to
 from theoryrl.problems.episodic import EpisodicMDP
 
 SUMS = (
@@ -59,13 +60,6 @@ def numbers(theory: Theory, problem: EpisodicMDP) -> Any:
 def measure(state: dict[str, Any]) -> dict[str, Any]:
     """Return the sums and maxima by name."""
     return dict(zip(SUMS, state["sums"], strict=True)) | dict(zip(MAXIMA, state["maxima"], strict=True))
-
-
-@kernel
-def raise_to(maxima: Any, which: int, value: float) -> None:
-    """Keep the largest value."""
-    if value > maxima[which]:
-        maxima[which] = value
 
 
 @kernel

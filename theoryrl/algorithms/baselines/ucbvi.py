@@ -26,6 +26,7 @@ from theoryrl.algorithms.baselines import ucbvi_trace as tracing
 from theoryrl.algorithms.baselines.episodes import (
     EPISODE,
     SWITCHES,
+    EpisodicLearner,
     allocate_raw,
     check_pooling,
     check_problem,
@@ -34,7 +35,7 @@ from theoryrl.algorithms.baselines.episodes import (
     record_raw,
 )
 from theoryrl.algorithms.baselines.ucbvi_theory import BERNSTEIN, HOEFFDING, PRINTED, ucbvi_theory
-from theoryrl.algorithms.run import Algorithm, State, Trace
+from theoryrl.algorithms.run import State, Trace
 from theoryrl.jit import kernel, record
 from theoryrl.planning.arrays import expectation, invert
 from theoryrl.planning.episodic import policy_values
@@ -180,7 +181,7 @@ def fill_bonus(settings: Any, width: float, p_hat: Any, linear: Any, quadratic: 
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class UCBVI(Algorithm):
+class UCBVI(EpisodicLearner):
     r"""UCBVI: optimistic value iteration, replanned before every episode, for a known number of episodes K.
 
     Source: Azar, Osband, Munos, ICML 2017.  With n the count before the episode, :math:`C_h` the caps
@@ -218,8 +219,6 @@ class UCBVI(Algorithm):
     counts: str = "pooled"
     monotone: bool | None = None
     bonus_scale: float = 1.0
-
-    unit = "episodes"
 
     def __post_init__(self) -> None:
         validate.one_of("variant", self.variant, VARIANTS)
@@ -298,14 +297,5 @@ class UCBVI(Algorithm):
 
     def measure(self, problem: EpisodicMDP, state: State, trace: Trace) -> dict[str, Any]:
         """Return the regret, the values of the last plan and its policy, and how often the policy changed; with a trace, all that the proof needs."""
-        row = {
-            "regret": state["cumulative_regret"][0],
-            "policy_value": state["V_pi"][0, problem.start],
-            "upper_value": state["V_bar"][0, problem.start],
-            "switches": state["progress"][SWITCHES],
-        }
+        row = super().measure(problem, state, trace) | {"upper_value": state["V_bar"][0, problem.start]}
         return row | (tracing.measure(state) if trace else {})
-
-    def output(self, problem: EpisodicMDP, state: State) -> np.ndarray:
-        """Return the last policy, an (H, S) array of actions."""
-        return np.array(state["policy"])

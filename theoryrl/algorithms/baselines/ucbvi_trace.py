@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from theoryrl.algorithms.baselines.episodes import no_raw
+from theoryrl.algorithms.baselines.episodes import no_raw, note_visit
 from theoryrl.algorithms.baselines.ucbvi_theory import BERNSTEIN, C1, C2, HOEFFDING, PRINTED, Theory
 from theoryrl.estimation.transitions import bernstein_deviation, entry_deviation, hoeffding_deviation, l1_deviation
 from theoryrl.jit import kernel, record
-from theoryrl.planning.arrays import copy, expectation
+from theoryrl.planning.arrays import copy, expectation, raise_to
 from theoryrl.planning.episodic import occupancy
 from theoryrl.problems.episodic import EpisodicMDP
 
@@ -88,13 +88,6 @@ def numbers(theory: Theory, problem: EpisodicMDP) -> Any:
 def measure(state: dict[str, Any]) -> dict[str, Any]:
     """Return the sums and maxima by name."""
     return dict(zip(SUMS, state["sums"], strict=True)) | dict(zip(MAXIMA, state["maxima"], strict=True))
-
-
-@kernel
-def raise_to(maxima: Any, which: int, value: float) -> None:
-    """Keep the largest value."""
-    if value > maxima[which]:
-        maxima[which] = value
 
 
 @kernel
@@ -255,16 +248,7 @@ def record_step(
 ) -> None:
     """Count the raw outcome, and add its widths at the counts frozen at the plan."""
     g = min(h, visits.shape[0] - 1)
-    pair = g * visits.shape[1] + row
-    last = stack.shape[0] - 1
-    fresh = True
-    for t in range(stack[last]):
-        if stack[t] == pair:
-            fresh = False
-            break
-    if fresh:
-        stack[stack[last]] = pair
-        stack[last] += 1
+    note_visit(stack, g * visits.shape[1] + row)
     visits[g, row] += 1
     following[g, row, s_next] += 1
     arrivals[h, s_next] += 1

@@ -17,7 +17,7 @@ from theoryrl.algorithms.baselines.psrl import PSRL
 from theoryrl.algorithms.baselines.psrl_trace import log_term
 from theoryrl.algorithms.run import Run
 from theoryrl.problems.episodic import EpisodicMDP
-from theoryrl.proofs.baselines.shared import largest_regret, operations
+from theoryrl.proofs.lemmas import largest_regret, operations
 from theoryrl.proofs.theorem import Assumption, Line, Proof, theorem
 
 

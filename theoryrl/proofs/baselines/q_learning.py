@@ -18,7 +18,7 @@ from theoryrl.algorithms.baselines.q_learning import OptimisticQLearning
 from theoryrl.algorithms.baselines.q_learning_theory import Theory, q_learning_theory
 from theoryrl.algorithms.run import Run
 from theoryrl.problems.episodic import EpisodicMDP
-from theoryrl.proofs.baselines.shared import largest_regret, less_than_zero, operations
+from theoryrl.proofs.lemmas import largest_regret, less_than_zero, operations
 from theoryrl.proofs.theorem import Assumption, Event, Line, Proof, theorem
 
 

@@ -26,7 +26,7 @@ from theoryrl.algorithms.baselines.ucbvi import UCBVI
 from theoryrl.algorithms.baselines.ucbvi_theory import Theory, ucbvi_theory
 from theoryrl.algorithms.run import Run
 from theoryrl.problems.episodic import EpisodicMDP
-from theoryrl.proofs.baselines.shared import largest_regret, less_than_zero, operations
+from theoryrl.proofs.lemmas import largest_regret, less_than_zero, operations
 from theoryrl.proofs.theorem import Assumption, Event, Line, Proof, Theorem, theorem
 
 SOURCE = "explicit form, derived here; after Azar, Osband, Munos, ICML 2017, Theorem {}"

@@ -24,14 +24,10 @@ from theoryrl.algorithms.mex.finite import MEX
 from theoryrl.algorithms.run import Run
 from theoryrl.problems.episodic import EpisodicMDP
 from theoryrl.problems.hypotheses import ModelClass
+from theoryrl.proofs.lemmas import largest_regret, operations
 from theoryrl.proofs.theorem import EPS, Assumption, Event, Line, Proof, theorem
 
 SOURCE = "Liu et al., NeurIPS 2023, Theorem 4.4; explicit form, derived here"
-
-
-def largest_regret(problem: EpisodicMDP, k: np.ndarray) -> np.ndarray:
-    """Return the regret of the worst policy after each number of episodes in `k`."""
-    return np.asarray(k) * (problem.optimal_value - problem.worst_value)
 
 
 def upper_bound(constants: Constants, eta: float, k: Any) -> Any:
@@ -109,7 +105,7 @@ def theorem_mex(run: Run) -> Proof:
         Line("L4", "with the GEC", value, "surely", reason="sqrt(d I) <= c eta I + d / (4 c eta)" if gec.d * beta > 0 else "d = 0 or beta = 0"),
         Line("L5", "eta k beta + d / (4 c eta) + b", upper_bound(constants, eta, k)),
     ]
-    lines = with_terms(lines, k * products(problem) * (1 + abs(run["optimism_gap"]) + abs(run["pred"])) + eta * k**2 * loss_scale(run))
+    lines = with_terms(lines, k * operations(problem) * (1 + abs(run["optimism_gap"]) + abs(run["pred"])) + eta * k**2 * loss_scale(run))
     return Proof(
         {"regret": lines} | at_the_horizon(run, constants) | side_conditions(run, constants, [""]),
         [Event("E", algorithm.delta, lemma_held(run, constants, [""]), "the in-sample lemma holds at every f^k")],
@@ -151,11 +147,6 @@ def side_conditions(run: Run, constants: Constants, players: Sequence[str]) -> d
             Line("T1", "beta", beta),
         ]
     return chains
-
-
-def products(problem: Any) -> int:
-    """Return how many products an episode's value is the sum of, up to a factor."""
-    return int(problem.horizon * (problem.n_states + 2))
 
 
 def loss_scale(run: Run) -> float:

@@ -10,7 +10,8 @@ from theoryrl.algorithms.mex.game_classes import game_models, game_values
 from theoryrl.algorithms.run import Run
 from theoryrl.problems.hypotheses import ModelClass
 from theoryrl.problems.markov_game import MarkovGame
-from theoryrl.proofs.mex.finite import at_the_horizon, lemma_held, loss_scale, membership, products, side_conditions, theory_eta, upper_bound, with_terms
+from theoryrl.proofs.lemmas import operations
+from theoryrl.proofs.mex.finite import at_the_horizon, lemma_held, loss_scale, membership, side_conditions, theory_eta, upper_bound, with_terms
 from theoryrl.proofs.theorem import Assumption, Event, Line, Proof, theorem
 
 PLAYERS = ("_main", "_exploiter")
@@ -70,7 +71,7 @@ def theorem_mex_game(run: Run) -> Proof:
         Line("M6", "2 (eta k beta + d / (4 c eta) + b)", 2 * upper_bound(constants, eta, k)),
     ]
     parts = [run[name] for name in ("term1", "term2", "term3", "term4", "pred_main", "pred_exploiter")]
-    lines = with_terms(lines, k * products(problem) * (1 + sum(map(abs, parts))) + 2 * eta * k**2 * loss_scale(run))
+    lines = with_terms(lines, k * operations(problem) * (1 + sum(map(abs, parts))) + 2 * eta * k**2 * loss_scale(run))
     zero = np.zeros(len(k))
     chains = {
         "exploitability": lines,

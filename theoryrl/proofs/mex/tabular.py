@@ -24,7 +24,8 @@ from theoryrl.algorithms.mex.tabular import MEXTabular
 from theoryrl.algorithms.run import Run
 from theoryrl.complexity.gec import model_gec, value_gec
 from theoryrl.problems.episodic import EpisodicMDP
-from theoryrl.proofs.mex.finite import at_the_horizon, largest_regret, theory_eta, upper_bound
+from theoryrl.proofs.lemmas import largest_regret
+from theoryrl.proofs.mex.finite import at_the_horizon, theory_eta, upper_bound
 from theoryrl.proofs.theorem import Event, Line, Proof, theorem
 
 SOURCE = "Liu et al., NeurIPS 2023, Theorem 4.4; explicit form for the full tabular class, derived here"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
+from theoryrl.estimation.supermartingale import best_supermartingale_bound, supermartingale_bound
 from theoryrl.proofs import statistics
-from theoryrl.proofs.lemmas import best_supermartingale_bound, supermartingale_bound
 
 positive = st.floats(1e-3, 1e6)
 
