@@ -49,6 +49,14 @@ def real_array(name: str, value: Any, shape: Sequence[int | None], low: float = 
     return array
 
 
+def dimensions(name: str, value: Any) -> int:
+    """Return the number of axes of `value`; a TypeError names it if it is no array, such as a ragged list."""
+    try:
+        return np.ndim(value)
+    except ValueError:
+        raise TypeError(f"{name}: expected an array of real numbers, got {_describe(value)}") from None
+
+
 def check_shape(name: str, array: np.ndarray, shape: Sequence[int | None]) -> None:
     """Raise a ValueError unless `array` has `shape` (None: any positive length)."""
     fits = len(shape) == array.ndim and all((have > 0) if want is None else have == want for want, have in zip(shape, array.shape, strict=True))

@@ -57,7 +57,7 @@ def test_bad_tables(tables: Any, message: str) -> None:
         ValueClass(tables)
 
 
-@pytest.mark.parametrize("tables", [np.ones((2, 3, 2, 2)), np.ones((2, 0)), (), [], {}, None, "best", (table for table in TABLES)], ids=lambda t: type(t).__name__)
+@pytest.mark.parametrize("tables", [np.ones((2, 3, 2, 2)), np.ones((2, 0)), (), [], {}, None, "best", iter(TABLES)], ids=lambda t: type(t).__name__)
 def test_tables_are_a_sequence_of_stages(tables: Any) -> None:
     with pytest.raises(TypeError, match="tables: expected one array a stage, got"):
         ValueClass(tables)

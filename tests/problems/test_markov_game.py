@@ -63,6 +63,19 @@ def test_bad_types(arguments: dict[str, Any], message: str) -> None:
         MarkovGame(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("mu", "message"),
+    [
+        (np.ones((2, 2, 2)) / 2, r"mu: expected shape \(2, 2, 3\), got \(2, 2, 2\)"),
+        (np.ones((2, 2, 3)), r"mu\[0, 0\]: expected a row that sums to one, got a sum of 3.0"),
+        (np.full((2, 2, 3), np.nan), r"mu\[0, 0, 0\]: .*got nan"),
+    ],
+)
+def test_bad_strategies_are_named(mu: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MarkovGame(**fields()).best_response(mu)
+
+
 def test_arrays_are_copied_converted_and_read_only() -> None:
     transition = np.array(STAY, dtype=int)
     game = MarkovGame(**fields(transition=transition, horizon=2.0))

@@ -1,5 +1,7 @@
 """Exact solvers as kernels over plain arrays."""
 
 from theoryrl.planning.best_perm import BestList, all_lists, best_perm, best_perm_box
+from theoryrl.planning.matrix_game import solve_matrix_game
+from theoryrl.planning.shortest_path import diameter, hitting_times
 
-__all__ = ["BestList", "all_lists", "best_perm", "best_perm_box"]
+__all__ = ["BestList", "all_lists", "best_perm", "best_perm_box", "diameter", "hitting_times", "solve_matrix_game"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from theoryrl import validate
 from theoryrl.planning import episodic as planning
+from theoryrl.planning.shortest_path import hitting_times
 from theoryrl.problems.problem import Planned, cumulative_rows, frozen
 
 
@@ -48,12 +49,13 @@ class EpisodicMDP(Planned):
 
     def __post_init__(self) -> None:
         H = validate.integer("horizon", self.horizon, 1)
-        transition = validate.distributions("transition", self.transition, (None,) * 3 if np.ndim(self.transition) == 3 else (H, None, None, None))
+        stationary = validate.dimensions("transition", self.transition) == 3
+        transition = validate.distributions("transition", self.transition, (None,) * 3 if stationary else (H, None, None, None))
         S, A = transition.shape[-3:-1]
         validate.check_shape("transition", transition, (*transition.shape[:-1], S))
         checked: dict[str, Any] = {
             "transition": transition,
-            "reward": validate.real_array("reward", self.reward, (S, A) if np.ndim(self.reward) == 2 else (H, S, A), 0, 1),
+            "reward": validate.real_array("reward", self.reward, (S, A) if validate.dimensions("reward", self.reward) == 2 else (H, S, A), 0, 1),
             "horizon": H,
             "start": validate.integer("start", self.start, 0, S - 1),
             "prior": None if self.prior is None else validate.real("prior", self.prior, 0, np.inf, open_ends=True),
@@ -131,8 +133,6 @@ class EpisodicMDP(Planned):
         """
         if self.stage_change is not None:
             raise ValueError(f"transition: a diameter needs the same laws at every stage, but stages 0 and {self.stage_change} differ")
-        from theoryrl.planning.shortest_path import hitting_times
-
         return float(hitting_times(self.stage_transition[0]).max())
 
     @cached_property

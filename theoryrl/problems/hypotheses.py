@@ -30,7 +30,7 @@ class ModelClass(Content):
     models: np.ndarray
 
     def __post_init__(self) -> None:
-        models = validate.distributions("models", self.models, (None,) * (6 if np.ndim(self.models) == 6 else 5))
+        models = validate.distributions("models", self.models, (None,) * (6 if validate.dimensions("models", self.models) == 6 else 5))
         validate.check_shape("models", models, (*models.shape[:-1], models.shape[2]))
         object.__setattr__(self, "models", models)
 
@@ -63,8 +63,9 @@ class ValueClass(Content):
 
     def __post_init__(self) -> None:
         if not isinstance(self.tables, (list, tuple)) or not self.tables:
-            raise TypeError(f"tables: expected one array a stage, got {type(self.tables).__name__}{' without entries' if self.tables == () else ''}")
-        inner: tuple[int | None, ...] = (None,) * (3 if np.ndim(self.tables[0]) == 4 else 2)
+            empty = " without entries" if isinstance(self.tables, (list, tuple)) else ""
+            raise TypeError(f"tables: expected one array a stage, got a {type(self.tables).__name__}{empty}")
+        inner: tuple[int | None, ...] = (None,) * (3 if validate.dimensions("tables[0]", self.tables[0]) == 4 else 2)
         checked: list[Any] = []
         for h, table in enumerate(self.tables):
             checked.append(validate.real_array(f"tables[{h}]", table, (None, *inner), low=0))

@@ -41,12 +41,13 @@ class MarkovGame(Problem):
 
     def __post_init__(self) -> None:
         H = validate.integer("horizon", self.horizon, 1)
-        transition = validate.distributions("transition", self.transition, (None,) * 4 if np.ndim(self.transition) == 4 else (H, *(None,) * 4))
+        stationary = validate.dimensions("transition", self.transition) == 4
+        transition = validate.distributions("transition", self.transition, (None,) * 4 if stationary else (H, *(None,) * 4))
         S, A, B = transition.shape[-4:-1]
         validate.check_shape("transition", transition, (*transition.shape[:-1], S))
         checked: dict[str, Any] = {
             "transition": transition,
-            "reward": validate.real_array("reward", self.reward, (S, A, B) if np.ndim(self.reward) == 3 else (H, S, A, B), 0, 1),
+            "reward": validate.real_array("reward", self.reward, (S, A, B) if validate.dimensions("reward", self.reward) == 3 else (H, S, A, B), 0, 1),
             "horizon": H,
             "start": validate.integer("start", self.start, 0, S - 1),
         }
@@ -126,6 +127,7 @@ class MarkovGame(Problem):
 
     def best_response(self, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the values (H + 1, S) of the max-player's strategy mu (H, S, A) against the best response, and that response (H, S) int64."""
+        mu = validate.distributions("mu", mu, (self.horizon, self.n_states, self.n_actions[0]))
         return matrix_game.best_response(self.stage_transition, self.stage_reward, mu)
 
     @cached_property

@@ -128,6 +128,6 @@ def game_values(problem: MarkovGame, hypotheses: ValueClass) -> GameValues:
             i, g = map(int, np.unravel_index(np.argmax(missing), missing.shape))
             incomplete = f"stage {h}: the image of table {g} of stage {h + 1} under the strategy of table {i} is {missing[i, g]:.3g} away from the list"
     return GameValues(
-        f.reshape(H, M, S, A * B), sizes, V, mu, cumulative_rows(mu), against, response, np.ascontiguousarray(P).reshape(H, S, A * B, S),
-        np.ascontiguousarray(r).reshape(H, S, A * B), Q_star.reshape(H, S, A * B), problem.nash_values, ranges, float(away), incomplete,
+        f.reshape(H, M, S, A * B), sizes, V, mu, cumulative_rows(mu), against, response, np.array(P, order="C").reshape(H, S, A * B, S),
+        np.array(r, order="C").reshape(H, S, A * B), Q_star.reshape(H, S, A * B), problem.nash_values, ranges, float(away), incomplete,
     )  # fmt: skip
