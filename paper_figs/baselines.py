@@ -48,7 +48,7 @@ class Learner:
 
 
 def _learners(scale: str) -> list[Learner]:
-    n, bernstein, posterior = {"quick": (200_000, 1_000_000, 10_000), "full": (2_000_000, 4_000_000, 100_000)}[scale]
+    n, bernstein, posterior = {"quick": (200_000, 1_000_000, 10_000), "full": (2_000_000, 2_000_000, 100_000)}[scale]
     return [
         Learner("UCBVI, Hoeffding bonus", UCBVI(), two_state(), n, 1),
         Learner("UCBVI, Bernstein bonus", UCBVI("bernstein"), two_state(), bernstein, 2),

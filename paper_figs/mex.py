@@ -1,6 +1,6 @@
 """Figures of MEX (Liu et al., NeurIPS 2023): the regret theorem and its proof, the price of an inexact solver, and what breaks without the key ideas.
 
-The paper states its bound with the generalised eluder coefficient of an instance and has no tabular experiment: every constant that is
+The paper states its bound with the generalized eluder coefficient of an instance and has no tabular experiment: every constant that is
 drawn here is derived in `theoryrl.proofs.mex`, every instance is ours, and no number of the paper is reproduced.
 """
 
@@ -187,9 +187,9 @@ def _bound(algorithm: Algorithm, problem: Any, n: int) -> float:
 @figure(FIGURES)
 def weight(scale: str) -> Drawing:
     """Figure 3: regret against eta, with the theory's eta marked."""
-    n, seeds, points = {"quick": (1000, 5, 9), "full": (4000, 20, 19)}[scale]
+    n, seeds, points = {"quick": (1000, 5, 8), "full": (4000, 20, 22)}[scale]
     problem = _arena()[0]
-    etas = 10.0 ** np.linspace(-3, 3, points)
+    etas = 10.0 ** np.linspace(-4, 3, points)
     theory = MEXTabular().constants(problem, n).eta(n)
     last = np.array([[run.regret[-1] for run in _runs(MEXTabular(eta=float(eta)), problem, n, seeds)] for eta in etas])
     at_theory = np.array([run.regret[-1] for run in _runs(MEXTabular(), problem, n, seeds)])
@@ -205,7 +205,7 @@ def weight(scale: str) -> Drawing:
     ax.axhline(worst, color=TRIVIAL, linestyle=(0, (1, 2)), linewidth=1.2, label="worst policy")
     log_axes(ax, r"weight of the loss $\eta$", REGRET)
     ax.set_ylim(top=3 * max(worst, gaps.max()))
-    ax.legend(loc="lower left", bbox_to_anchor=(0.1, 0))
+    ax.legend(loc="lower left", bbox_to_anchor=(0.23, 0))
     ax.set_title(f"{problem.name}, K = {n:,}, {seeds} seeds")
     return drawing(
         fig,
@@ -270,7 +270,7 @@ def _exact(run: Run, j: int, eta: float, cap: int) -> Any:
 
 @figure(FIGURES)
 def coefficient(scale: str) -> Drawing:
-    """Figure 5: the generalised eluder coefficient: what runs realise, what brute force finds, and what is certified."""
+    """Figure 5: the generalized eluder coefficient: what runs realise, what brute force finds, and what is certified."""
     seeds, most = {"quick": (100, 8), "full": (1000, 9)}[scale]
     problem, hypotheses = treasure(3), treasure_class(3)
     algorithm, H, n = MEX(hypotheses), problem.horizon, 10_000
@@ -292,13 +292,13 @@ def coefficient(scale: str) -> Drawing:
     ax.plot(small, brute, color="black", marker="x", linestyle="", label="exact for K episodes (all sequences)")
     ax.plot(k, _positive(realised.max(axis=0)), color=ACCENT, label=f"realised, largest of {seeds} runs")
     ax.plot(k, _positive(np.median(realised, axis=0)), color=ACCENT, linestyle=":", label="realised, median")
-    log_axes(ax, "episodes K", "generalised eluder coefficient (reward units squared)")
+    log_axes(ax, "episodes K", "generalized eluder coefficient (reward units squared)")
     ax.set_ylim(top=1000 * ax.get_ylim()[1])
     ax.legend(loc="upper right", ncols=2)
     ax.set_title(f"{problem.name}, {len(hypotheses)} models, H = {H}")
     return drawing(
         fig,
-        f"""The generalised eluder coefficient of {problem!r} with its {len(hypotheses)} models, epsilon = 0, three ways. Certified: from the two-phase
+        f"""The generalized eluder coefficient of {problem!r} with its {len(hypotheses)} models, epsilon = 0, three ways. Certified: from the two-phase
         pigeonhole ({DERIVED}), an upper bound for every sequence of hypotheses, with the spans of the class or cell by cell. Exact: the largest value over
         all {len(hypotheses)}^K sequences, for K up to {most}. Realised: the coefficient that a run of MEX (theory eta for K = {n:,}, seeds 0 to {seeds - 1})
         would need up to episode K, a lower bound. At K = {most}: exact {brute[-1]:.3g}, certified {at_most:.3g}: on tiny problems the certificate is loose,
@@ -398,7 +398,7 @@ def in_sample(scale: str) -> Drawing:
 @figure(FIGURES)
 def proofs(scale: str) -> Drawing:
     """The proofs of four forms of MEX on a run each: where between regret and bound the slack comes in."""
-    n, few = {"quick": (10_000, 1000), "full": (100_000, 20_000)}[scale]
+    n, few = {"quick": (10_000, 30_000), "full": (100_000, 100_000)}[scale]
     small = random_mdp(2, 3, 2)
     cases: Sequence[tuple[str, Algorithm, Any, int]] = (
         ("finite class of models", MEX(treasure_class()), treasure(), n),

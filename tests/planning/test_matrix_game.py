@@ -67,6 +67,17 @@ def test_known_games() -> None:
     assert (value, mu.tolist()) == (0.5, [1, 0])
 
 
+@pytest.mark.parametrize("scale", [1e-10, 1e-7, 1e-4, 1.0, 1e6])
+@pytest.mark.parametrize("offset", [0.0, 0.5])
+def test_the_range_of_the_payoffs_does_not_matter(scale: float, offset: float) -> None:
+    """The solver's tolerances are absolute: nearly constant games, such as hypotheses close to the truth have, need the same accuracy."""
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        payoff = offset + scale * rng.normal(size=(3, 4))
+        value, _, nu = solve_matrix_game(payoff)
+        assert (payoff @ nu).max() - value <= CLOSE * np.ptp(payoff) + 1e-15 * (offset + scale)
+
+
 @pytest.mark.parametrize(
     ("payoff", "value", "row", "column"),
     [

@@ -40,10 +40,11 @@ def solve_matrix_game(payoff: np.ndarray) -> tuple[float, np.ndarray, np.ndarray
 
 
 def _guarantee(payoff: np.ndarray) -> np.ndarray:
-    """Return a strategy of the row player that maximises the guaranteed payoff."""
+    """Return a strategy of the row player that maximises the guaranteed payoff; scaled to [0, 1], as the solver's tolerances are absolute."""
     from scipy.optimize import linprog
 
     A, B = payoff.shape
+    payoff = (payoff - payoff.min()) / np.ptp(payoff)
     found = linprog(
         np.append(np.zeros(A), -1.0), A_ub=np.hstack([-payoff.T, np.ones((B, 1))]), b_ub=np.zeros(B), A_eq=np.append(np.ones(A), 0.0)[None], b_eq=[1.0],
         bounds=[(0, None)] * A + [(None, None)], method="highs",
