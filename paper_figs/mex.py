@@ -212,7 +212,7 @@ def weight(scale: str) -> Drawing:
         f"""Regret after K = {n:,} episodes of MEX over the full tabular class (model-free, local solver) on {problem!r} against eta; {BAND.format(seeds)}.
         Star and dashed line: the theorem's eta for this K, {theory:.3g}, at which the bound is smallest and far above the worst policy's regret; too small an
         eta believes in values that the data deny, too large an eta only fits them. The certified gaps are what the bound pays for the local solver: at small
-        eta they exceed the regret, and the run is not that of an exact MEX.""",
+        eta they can exceed the regret, and the run is not that of an exact MEX.""",
     )
 
 
