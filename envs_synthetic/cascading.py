@@ -296,12 +296,6 @@ def _shown(ratings: Any) -> Any:
     return os.fspath(ratings) if isinstance(ratings, os.PathLike) else np.asarray(ratings)
 
 
-def _literal(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"array{value.shape}"
-    return repr(value.item() if isinstance(value, np.generic) else value)
-
-
 def _with_mean(logits: np.ndarray, mean: float) -> np.ndarray:
     """Return sigmoid(logits + beta) for the beta that gives it this mean, by bisection."""
     low, high = -60 - float(logits.max()), 60 - float(logits.min())
