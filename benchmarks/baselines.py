@@ -1,4 +1,4 @@
-"""Speed of the finite-horizon baselines: ``python -m benchmarks.baselines [--scale quick|full] [SECTION ...]``.
+"""Speed of the baselines that several papers share: ``python -m benchmarks.baselines [--scale quick|full] [SECTION ...]``.
 
 Every section compares alternatives in one run, so that its ratios mean something on a busy machine; times are processor
 time, the least of some repetitions.  Peers (quantecon, rlberry-scool) are left out where they are not installed.
@@ -15,11 +15,12 @@ import numpy as np
 
 from benchmarks import baselines_numpy
 from benchmarks.measure import cpu_seconds, exponent, in_subprocess, run_sections, short, table
-from envs_synthetic.baselines import dirichlet_prior, river_swim
+from envs_synthetic.baselines import dirichlet_prior, river_swim, river_swim_continuing
 from theoryrl.algorithms.baselines.controls import EpsGreedyModel
 from theoryrl.algorithms.baselines.psrl import PSRL
 from theoryrl.algorithms.baselines.q_learning import OptimisticQLearning
 from theoryrl.algorithms.baselines.ucbvi import UCBVI
+from theoryrl.algorithms.baselines.ucrl2 import UCRL2
 from theoryrl.algorithms.run import Algorithm
 from theoryrl.jit import kernel, sweep
 from theoryrl.planning.episodic import backward_induction, dense_backward_induction
@@ -35,12 +36,12 @@ def section(function: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def episodes(algorithm: Algorithm, problem: Any, n: int, trace: bool = False) -> Callable[[], float]:
-    """Return a call that plays n episodes from a fresh state and returns the regret."""
+    """Return a call that plays n episodes (steps) from a fresh state and returns the regret."""
 
     def play(k: int = n) -> float:
         state = algorithm.start(problem, n, np.random.default_rng(0))
         algorithm.advance(problem, state, k, trace)
-        return float(state["cumulative_regret"][0])
+        return float(algorithm.measure(problem, state, False)["regret"])
 
     play(1)  # compiles
     return play
@@ -155,10 +156,47 @@ def learners(scale: str) -> None:
     _report(f"{n:,} episodes, {size}", versions, "UCBVI()", repetitions)
 
 
-def _report(title: str, versions: dict[str, tuple[Callable[[], object], int]], unit: str, repetitions: int) -> None:
+def _report(title: str, versions: dict[str, tuple[Callable[[], object], int]], unit: str, repetitions: int, step: str = "episode") -> dict[str, float]:
     took = {label: cpu_seconds(work, repetitions) / n for label, (work, n) in versions.items()}
     rows = [[label, short(1e6 * t), f"{1 / t:,.0f}", f"×{t / took[unit]:.3g}"] for label, t in took.items()]
-    table(title, ["", "microseconds an episode", "episodes/s", "time"], rows)
+    table(title, ["", f"microseconds {'an' if step == 'episode' else 'a'} {step}", f"{step}s/s", "time"], rows)
+    return took
+
+
+@kernel
+def draw(rng: Any, times: int) -> float:
+    """Draw uniform numbers and do nothing else: a step needs one."""
+    total = 0.0
+    for _ in range(times):
+        total += rng.random()
+    return total
+
+
+@section
+def average_reward(scale: str) -> None:
+    """UCRL2 on river swim, planning included: against the draws alone, plain NumPy, and its other forms."""
+    few, n, repetitions = {"quick": (300, 3_000, 1), "full": (20_000, 30_000_000, 3)}[scale]
+    problem = river_swim_continuing(S=6)
+    size = "river swim, S = 6, A = 2"
+    compiled = episodes(UCRL2(), problem, few)
+    regrets = compiled(), baselines_numpy.ucrl2(problem, few, seed=0)
+    assert abs(regrets[0] - regrets[1]) < 1e-6, f"NumPy's UCRL2 is another algorithm: regrets {regrets}"
+    versions: dict[str, tuple[Callable[[], object], int]] = {
+        "UCRL2()": (compiled, few),
+        "plain NumPy, vectorised over pairs": (lambda: baselines_numpy.ucrl2(problem, few, seed=0), few),
+    }
+    _report(f"{few:,} steps, {size}", versions, "UCRL2()", min(repetitions, 2), "step")
+    rng = np.random.default_rng(0)
+    draw(rng, 1)  # compiles
+    versions = {
+        "one uniform number, nothing else": (lambda: draw(rng, n), n),
+        "UCRL2()": (episodes(UCRL2(), problem, n), n),
+        "variant='paper'": (episodes(UCRL2("paper"), problem, n), n),
+        "UCRL2(), traced": (episodes(UCRL2(), problem, n, True), n),
+    }
+    took = _report(f"{n:,} steps, {size}", versions, "UCRL2()", repetitions, "step")
+    if scale == "full":
+        assert 1 / took["UCRL2()"] >= 5e7, f"{1 / took['UCRL2()']:,.0f} steps/s, not 5e7"
 
 
 @section

@@ -1,4 +1,4 @@
-"""Backward induction and UCBVI in plain NumPy, vectorised over state-action pairs: what the kernels are compared with."""
+"""Backward induction, UCBVI and UCRL2 in plain NumPy, vectorised over state-action pairs: what the kernels are compared with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from theoryrl.problems import EpisodicMDP
+from theoryrl.problems import ContinuingMDP, EpisodicMDP
 
 
 def backward_induction(P: np.ndarray, r: np.ndarray, H: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,3 +47,47 @@ def ucbvi(problem: EpisodicMDP, episodes: int, seed: int, delta: float = 0.05) -
             following[s, a, s_next] += 1
             s = s_next
     return float(regret)
+
+
+def ucrl2(problem: ContinuingMDP, steps: int, seed: int, delta: float = 0.05) -> float:
+    """Return the regret of UCRL2 in explicit form, whose phases end after a doubling; draws and ties are those of theoryrl."""
+    rng, S, A, mean, outcomes = np.random.default_rng(seed), problem.n_states, problem.n_actions, np.asarray(problem.reward), problem.outcomes
+    visits, following, totals = np.zeros((S, A), np.int64), np.zeros((S, A, S)), np.zeros((S, A))
+    s, t, gain = problem.start, 0, problem.optimal_gain
+    while t < steps:
+        start, n = visits.copy(), np.maximum(visits, 1)
+        x = np.log(6 * S * A * n * (n + 1.0) / delta)
+        half = np.where(visits > 0, np.sqrt(2 * (S * math.log(2) + x) / n) / 2, 1)
+        r_up = np.where(visits > 0, np.minimum(1, totals / n + np.sqrt(x / (2 * n))), 1)
+        policy = optimistic_policy(following / n[..., None], half, r_up, 1 / math.sqrt(t + 1))
+        while t < steps:
+            a = policy[s]
+            j = int(np.searchsorted(outcomes.cumulative[s * A + a], rng.random(), side="right"))
+            s_next = outcomes.following[s * A + a, j]
+            visits[s, a] += 1
+            following[s, a, s_next] += 1
+            totals[s, a] += outcomes.reward[s * A + a, j]
+            t += 1
+            doubled = visits[s, a] - start[s, a] >= max(1, start[s, a])
+            s = s_next
+            if doubled:
+                break
+    return steps * gain - math.fsum((visits * mean).ravel())
+
+
+def optimistic_policy(p_hat: np.ndarray, half: np.ndarray, r_up: np.ndarray, precision: float) -> np.ndarray:
+    """Return the greedy policy (S,) of extended value iteration over L1 balls of radius 2 `half` (S, A)."""
+    u = np.zeros(len(p_hat))
+    while True:
+        order = np.argsort(-u, kind="stable")
+        p = p_hat[..., order].copy()
+        p[..., 0] = np.minimum(1, p[..., 0] + half)
+        rest = p[..., :0:-1]  # the worst first: they lose what is too much
+        excess = np.maximum(p.sum(axis=-1) - 1, 0)[..., None]
+        p[..., :0:-1] = np.maximum(rest - np.maximum(excess - np.cumsum(rest, axis=-1) + rest, 0), 0)
+        Q = r_up + p @ u[order]
+        new = Q.max(axis=1)
+        if np.ptp(new - u) < precision:
+            policy: np.ndarray = Q.argmax(axis=1)
+            return policy
+        u = new - new.min()

@@ -12,10 +12,12 @@ import numpy as np
 
 from envs_synthetic.calls import call
 from theoryrl import validate
-from theoryrl.problems import EpisodicMDP
+from theoryrl.problems import ContinuingMDP, EpisodicMDP
 
 # Probabilities of staying and of moving on at the left end, to the right; the papers differ there.
 LEFT_END = {"mex": (0.4, 0.6), "gosprl": (0.65, 0.35)}
+
+_TWO_LAWS, _TWO_REWARDS = np.array([[[0.1, 0.9], [0.9, 0.1]]] * 2), np.array([[1, 1], [0, 0]])
 
 
 def river_swim(S: int = 6, horizon: int = 20, preset: str = "mex") -> EpisodicMDP:
@@ -32,6 +34,21 @@ def river_swim(S: int = 6, horizon: int = 20, preset: str = "mex") -> EpisodicMD
     Strehl and Littman, "An analysis of model-based interval estimation for Markov decision processes" (JCSS 74, 2008);
     the rewards and probabilities, which vary in the literature, are those of the papers that the presets name.
     """
+    transition, reward = _river(S, preset)
+    return EpisodicMDP(transition, reward, horizon, name=call("river_swim", S=S, horizon=horizon, preset=preset))
+
+
+def river_swim_continuing(S: int = 6, preset: str = "mex") -> ContinuingMDP:
+    """Return the chain of `river_swim` without resets and with Bernoulli rewards.
+
+    For S = 6 the optimal gain is .4286 with both presets; the worst one is 0.
+    """
+    transition, reward = _river(S, preset)
+    return ContinuingMDP(transition, reward, name=call("river_swim_continuing", S=S, preset=preset))
+
+
+def _river(S: int, preset: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return laws and rewards of river swim."""
     S, (stay, ahead) = validate.integer("S", S, 2), LEFT_END[validate.one_of("preset", preset, tuple(LEFT_END))]
     transition = np.zeros((S, 2, S))
     states = np.arange(S)
@@ -42,7 +59,7 @@ def river_swim(S: int = 6, horizon: int = 20, preset: str = "mex") -> EpisodicMD
     transition[-1, 1, -2:] = 0.4, 0.6
     reward = np.zeros((S, 2))
     reward[0, 0], reward[-1, 1] = 0.005, 1
-    return EpisodicMDP(transition, reward, horizon, name=call("river_swim", S=S, horizon=horizon, preset=preset))
+    return transition, reward
 
 
 def two_state(horizon: int = 3) -> EpisodicMDP:
@@ -54,8 +71,12 @@ def two_state(horizon: int = 3) -> EpisodicMDP:
     The diameter is 10/9 = 1.111, the optimal gain .9 and the worst one .1; V* = 1 + .9 (H - 1), which is 2.8 for H = 3, and
     the worst policy has 1 + .1 (H - 1) = 1.2.
     """
-    laws = np.array([[0.1, 0.9], [0.9, 0.1]])
-    return EpisodicMDP(np.array([laws, laws]), np.array([[1, 1], [0, 0]]), horizon, name=call("two_state", horizon=horizon))
+    return EpisodicMDP(_TWO_LAWS, _TWO_REWARDS, horizon, name=call("two_state", horizon=horizon))
+
+
+def two_state_continuing() -> ContinuingMDP:
+    """Return `two_state` without resets: gains .9 and .1."""
+    return ContinuingMDP(_TWO_LAWS, _TWO_REWARDS, name=call("two_state_continuing"))
 
 
 def cycle(S: int = 8, horizon: int = 8) -> EpisodicMDP:
@@ -64,10 +85,22 @@ def cycle(S: int = 8, horizon: int = 8) -> EpisodicMDP:
     The diameter is S - 1 and the gain 1 / S; no policy has regret.  UCRL2 that tests before the action, as the paper does,
     has a first phase of S steps here: more than (1 + sqrt 2) sqrt S for S >= 6.
     """
+    transition, reward = _cycle(S)
+    return EpisodicMDP(transition, reward, horizon, name=call("cycle", S=S, horizon=horizon))
+
+
+def cycle_continuing(S: int = 8) -> ContinuingMDP:
+    """Return `cycle` without resets; its rewards are deterministic, too."""
+    transition, reward = _cycle(S)
+    return ContinuingMDP(transition, reward, deterministic=True, name=call("cycle_continuing", S=S))
+
+
+def _cycle(S: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return laws and rewards of the cycle."""
     S = validate.integer("S", S, 1)
     reward = np.zeros((S, 1))
     reward[0] = 1
-    return EpisodicMDP(np.roll(np.eye(S), 1, axis=1)[:, None], reward, horizon, name=call("cycle", S=S, horizon=horizon))
+    return np.roll(np.eye(S), 1, axis=1)[:, None], reward
 
 
 @dataclasses.dataclass(frozen=True)

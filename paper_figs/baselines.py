@@ -1,4 +1,4 @@
-"""Figures of the baselines that several papers share: UCBVI, optimistic Q-learning and posterior sampling, with their bounds and proofs.
+"""Figures of the baselines that several papers share: UCBVI, optimistic Q-learning, posterior sampling and UCRL2, with their bounds and proofs.
 
 Every bound that is called certified is derived in `theoryrl.proofs.baselines`.  A printed bound is what the paper states, as far as it
 has explicit constants; no number of a paper's experiments is reproduced.
@@ -13,47 +13,61 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from envs_synthetic.baselines import dirichlet_prior, river_swim, two_state
+from envs_synthetic.baselines import dirichlet_prior, river_swim, river_swim_continuing, two_state, two_state_continuing
 from paper_figs.drawing import BAND, Draw, Drawing, band, drawing, figure, growth, log_axes
 from theoryrl.algorithms import PSRL, UCBVI, Algorithm, OptimisticQLearning, Run, run_many
+from theoryrl.algorithms.baselines import UCRL2
 from theoryrl.experiments.plots import ACCENT, BOUND, OKABE_ITO, TRIVIAL
 from theoryrl.experiments.report import number
-from theoryrl.problems import EpisodicMDP
+from theoryrl.problems import ContinuingMDP, EpisodicMDP, Problem
 from theoryrl.proofs import theorem_for
-from theoryrl.proofs.baselines import ucbvi_printed_bound
+from theoryrl.proofs.baselines import ucbvi_printed_bound, ucrl2_printed_bound
 from theoryrl.proofs.theorem import Theorem, nonvacuous_n
 
 REGRET = "regret (reward units)"
-EPISODES = "episodes"
 DERIVED = "explicit form derived here"
-PRINTED = {1: "Theorem 1 of Azar et al. (2017)", 2: "Theorem 2 of Azar et al. (2017)"}
+PRINTED: dict[str, Callable[[Any, Any], Any]] = {
+    "Theorem 1 of Azar et al. (2017)": lambda problem, n: ucbvi_printed_bound(1, problem, n),
+    "Theorem 2 of Azar et al. (2017)": lambda problem, n: ucbvi_printed_bound(2, problem, n),
+    "Theorem 2 of Jaksch et al. (2010)": ucrl2_printed_bound,
+}
+AZAR_1, AZAR_2, JAKSCH_2 = PRINTED
 
 FIGURES: dict[str, Draw] = {}
-Instance = EpisodicMDP | Callable[[int], EpisodicMDP]
+First = Callable[[Any], int | None]
+Look = tuple[First, str, str, str]
+Instance = Problem | Callable[[int], Problem]
 
 
 @dataclasses.dataclass(frozen=True)
 class Learner:
-    """A learner with the instance, or the prior, on which its theorem is shown, and the number of the theorem that its paper prints."""
+    """A learner with the instance, or the prior, on which its theorem is shown, and the theorem that its paper prints."""
 
     title: str
     algorithm: Algorithm
     instance: Instance
     n: int
-    printed: int | None = None
+    printed: str = ""
 
-    def problem(self, seed: int) -> EpisodicMDP:
+    def problem(self, seed: int) -> Any:
         """Return the instance of a seed."""
-        return self.instance if isinstance(self.instance, EpisodicMDP) else self.instance(seed)
+        return self.instance if isinstance(self.instance, Problem) else self.instance(seed)
+
+    @property
+    def horizon(self) -> str:
+        """What the papers write for the number of episodes, or of steps."""
+        return "T" if self.algorithm.unit == "steps" else "K"
 
 
 def _learners(scale: str) -> list[Learner]:
-    n, bernstein, posterior = {"quick": (200_000, 1_000_000, 10_000), "full": (2_000_000, 2_000_000, 100_000)}[scale]
+    n, bernstein, posterior, two = {"quick": (200_000, 1_000_000, 10_000, 1_000_000), "full": (2_000_000, 2_000_000, 100_000, 20_000_000)}[scale]
     return [
-        Learner("UCBVI, Hoeffding bonus", UCBVI(), two_state(), n, 1),
-        Learner("UCBVI, Bernstein bonus", UCBVI("bernstein"), two_state(), bernstein, 2),
+        Learner("UCBVI, Hoeffding bonus", UCBVI(), two_state(), n, AZAR_1),
+        Learner("UCBVI, Bernstein bonus", UCBVI("bernstein"), two_state(), bernstein, AZAR_2),
         Learner("optimistic Q-learning", OptimisticQLearning(), two_state(), n),
         Learner("posterior sampling (PSRL)", PSRL(), dirichlet_prior(2, 2, 2), posterior),
+        Learner("UCRL2", UCRL2(), river_swim_continuing(), 20_000_000, JAKSCH_2),
+        Learner("UCRL2 with the paper's sets", UCRL2("paper"), two_state_continuing(), two, JAKSCH_2),
     ]
 
 
@@ -61,9 +75,9 @@ def _learners(scale: str) -> list[Learner]:
 def regret(scale: str) -> Drawing:
     """Figure 1: regret of each learner under its certified bound, the printed one and the largest possible regret."""
     seeds = {"quick": 5, "full": 50}[scale]
-    fig = Figure(figsize=(11.5, 8.6))
+    fig = Figure(figsize=(17, 8.6))
     ends = []
-    for ax, learner in zip(fig.subplots(2, 2).flat, _learners(scale), strict=True):
+    for ax, learner in zip(fig.subplots(2, 3).flat, _learners(scale), strict=True):
         bayesian = isinstance(learner.algorithm, PSRL)
         runs = run_many(learner.algorithm, learner.instance, learner.n, seeds=range(seeds))
         k = runs[0].checkpoints
@@ -75,23 +89,24 @@ def regret(scale: str) -> Drawing:
             band(ax, k, curves, ACCENT, "regret")
         bound, trivial = _bound(learner, k), np.mean([_largest(learner.problem(seed)) for seed in range(seeds)]) * k
         ax.plot(k, bound, color=BOUND, linestyle="--", label="certified bound" + (" (in the mean)" if bayesian else ""))
-        if learner.printed is not None:
+        if learner.printed:
             grid = np.geomspace(10, learner.n, 100)
-            printed = ucbvi_printed_bound(learner.printed, learner.problem(0), grid)
-            ax.plot(grid, printed, color=OKABE_ITO["purple"], linestyle=":", label=f"printed: {PRINTED[learner.printed]}")
+            printed = PRINTED[learner.printed](learner.problem(0), grid)
+            ax.plot(grid, printed, color=OKABE_ITO["purple"], linestyle=":", label=f"printed: {learner.printed}")
         ax.plot(k, trivial, color=TRIVIAL, linestyle=(0, (1, 2)), linewidth=1.2, label="largest possible regret")
-        log_axes(ax, f"{EPISODES} k", REGRET)
+        log_axes(ax, f"{learner.algorithm.unit} {'t' if learner.horizon == 'T' else 'k'}", REGRET)
         ax.set(xlim=(10, learner.n), ylim=(0.1, None))
         ax.set_ylim(top=100 * ax.get_ylim()[1])
         ax.legend(loc="upper left")
-        ax.set_title(f"{learner.title}, K = {learner.n:,}\non {learner.instance!r}")
+        ax.set_title(f"{learner.title}, {learner.horizon} = {learner.n:,}\non {learner.instance!r}")
         ends.append(f"{learner.algorithm!r}: mean regret {number(float(curves[:, -1].mean()), 3)} ≤ {number(float(bound[-1]), 3)} (largest {trivial[-1]:,.0f})")
     return drawing(
         fig,
         f"""Regret, {BAND.format(seeds)} (seeds 0 to {seeds - 1}; for PSRL mean and 10–90 % band, each seed drawing its own model from the prior), delta =
-        .05. Certified: the theorems U-H, U-B, Q and P ({DERIVED}), with constants fixed at the horizon K; P bounds the mean over the prior, the others hold
-        with probability .95. Printed (dotted): as the papers state them, quoted and not tested, evaluated at every k as a horizon; the theorems of Q-learning
-        and PSRL are printed without constants. Largest possible: sum of V* - V^worst. At K: {"; ".join(ends)}.""",
+        .05. Certified: the theorems U-H, U-B, Q, P and R ({DERIVED}), with constants fixed at the horizon K or T; P bounds the mean over the prior, the others
+        hold with probability .95. Printed (dotted): as the papers state them, quoted and not tested, evaluated at every k or t as a horizon; the theorems of
+        Q-learning and PSRL are printed without constants, that of UCRL2 is about realised rewards, the regret here about their means. Largest possible: sum
+        of V* - V^worst, and for UCRL2 t (rho* - rho^worst), up to a transient. At the horizon: {"; ".join(ends)}.""",
     )
 
 
@@ -101,7 +116,10 @@ def _bound(learner: Learner, k: np.ndarray) -> np.ndarray:
     return theorem.bound(learner.algorithm, learner.problem(0), learner.n, k)
 
 
-def _largest(problem: EpisodicMDP) -> float:
+def _largest(problem: Any) -> float:
+    """Return what a policy may lose in an episode, or in a step."""
+    if isinstance(problem, ContinuingMDP):
+        return float(problem.optimal_gain - problem.worst_gain)
     return float(problem.optimal_value - problem.worst_value)
 
 
@@ -109,12 +127,12 @@ def _largest(problem: EpisodicMDP) -> float:
 def waterfalls(scale: str) -> Drawing:
     """Figure 2: the proof of each learner's theorem on a run: where between regret and bound the slack comes in."""
     learners = _learners(scale)
-    fig = Figure(figsize=(23, 13))
+    fig = Figure(figsize=(23, 19.5))
     fig.get_layout_engine().set(wspace=0.03, hspace=0.04)  # type: ignore[union-attr]
-    for ax, learner in zip(fig.subplots(2, 2).flat, learners, strict=True):
+    for ax, learner in zip(fig.subplots(3, 2).flat, learners, strict=True):
         proof = learner.algorithm.run(learner.problem(0), learner.n, seed=0, trace=True).proof()
         proof.plot(ax)
-        ax.set_title(f"{learner.title}: theorem {theorem_for(learner.algorithm).id}\n{learner.problem(0)!r}, K = {learner.n:,}, seed 0")
+        ax.set_title(f"{learner.title}: theorem {theorem_for(learner.algorithm).id}\n{learner.problem(0)!r}, {learner.horizon} = {learner.n:,}, seed 0")
     return drawing(
         fig,
         f"""The chain of each theorem ({DERIVED}) evaluated on one run: each bar is what one step gives away, in the order of the proof, with the factor that
@@ -126,41 +144,61 @@ def waterfalls(scale: str) -> Drawing:
 
 @figure(FIGURES)
 def nonvacuous(scale: str) -> Drawing:
-    """Figure 3: from which number of episodes on each theorem says more than nothing, certified and printed."""
+    """Figure 3: from which number of episodes, or steps, on each theorem says more than nothing, certified and printed."""
     points = {"quick": 5, "full": 8}[scale]
-    looks: dict[str, tuple[Callable[[EpisodicMDP], int | None], str, str, str]] = {
+    looks: dict[str, Look] = {
         "UCBVI, Hoeffding: U-H": (_first(UCBVI()), ACCENT, "-", "o"),
         "the same with the paper's bonus": (_first(UCBVI("hoeffding-paper")), OKABE_ITO["sky"], "-.", "v"),
-        "its Theorem 1, printed": (_first_printed(1), OKABE_ITO["sky"], ":", "^"),
+        "its Theorem 1, printed": (_first_printed(UCBVI(), AZAR_1), OKABE_ITO["sky"], ":", "^"),
         "UCBVI, Bernstein: U-B": (_first(UCBVI("bernstein")), OKABE_ITO["orange"], "-", "s"),
-        "its Theorem 2, printed": (_first_printed(2), OKABE_ITO["orange"], ":", "D"),
+        "its Theorem 2, printed": (_first_printed(UCBVI(), AZAR_2), OKABE_ITO["orange"], ":", "D"),
         "optimistic Q-learning: Q": (_first(OptimisticQLearning()), OKABE_ITO["green"], "-", "P"),
     }
     base = {"S": 6, "horizon": 6}
     names = {"S": "states S", "horizon": "steps H of an episode"}
-    fig = Figure(figsize=(12, 6.2))
-    axes = fig.subplots(1, 2, sharey=True)
-    for ax, (name, symbol) in zip(axes, (("S", "S"), ("horizon", "H")), strict=True):
+    continuing: dict[str, Look] = {
+        "UCRL2: R": (_first(UCRL2()), ACCENT, "-", "o"),
+        "the same with the paper's sets": (_first(UCRL2("paper")), OKABE_ITO["sky"], "-.", "v"),
+        "its Theorem 2, printed": (_first_printed(UCRL2(), JAKSCH_2), OKABE_ITO["sky"], ":", "^"),
+    }
+    fig = Figure(figsize=(17, 6.2))
+    axes = fig.subplots(1, 3, sharey=True)
+    for ax, (name, symbol) in zip(axes[:2], (("S", "S"), ("horizon", "H")), strict=True):
         sizes = (3 if name == "S" else 2) * 2 ** np.arange(points)
-        for label, (first, colour, dashes, marker) in looks.items():
-            needed = np.array([first(_uniform(**(base | {name: size}))) for size in sizes.tolist()], dtype=float)
-            ax.plot(sizes, needed, color=colour, linestyle=dashes, marker=marker, markersize=5, label=f"{label}  {growth(symbol, sizes, needed, 3)}")
+        _needed(ax, looks, [_uniform(**(base | {name: size})) for size in sizes.tolist()], symbol, sizes)
         log_axes(ax, names[name], "", sizes)
         ax.set_title(", ".join(f"{'H' if other == 'horizon' else other} = {value}" for other, value in base.items() if other != name) + ", A = 2")
         ax.legend(loc="upper left", bbox_to_anchor=(0, -0.13), ncols=2)
+    sizes = 3 * 2 ** np.arange(points)
+    _needed(axes[2], continuing, [river_swim_continuing(size) for size in sizes.tolist()], "S", sizes)
+    log_axes(axes[2], names["S"], r"$T_{\rm nv}$ (steps)", sizes)
+    axes[2].set_title("average reward: river swim, A = 2")
+    axes[2].legend(loc="upper left", bbox_to_anchor=(0, -0.13))
     axes[0].set_ylabel(r"$K_{\rm nv}$ (episodes)")
     known = {
-        problem.name: [first(problem) for first, *_ in looks.values()]
-        for problem in (river_swim(6, 20), river_swim(3, 6), two_state(3))
+        problem.name: [first(problem) for first, *_ in used.values()]
+        for used, problems in (
+            (looks, (river_swim(6, 20), river_swim(3, 6), two_state(3))),
+            (continuing, (river_swim_continuing(6, "gosprl"), river_swim_continuing(), two_state_continuing())),
+        )
+        for problem in problems
     }
     says = "; ".join(f"{name}: {', '.join('none' if n is None else f'{n:.3g}' for n in numbers)}" for name, numbers in known.items())
     return drawing(
         fig,
         f"""K_nv: the least number of episodes K, also the horizon for which the learner is tuned, at which a theorem is below what any policy may lose, here
         H K (rewards 0 and 1 at every stage, worst value 0, best H): delta = .05, A = 2, against S and H; in the legend the fitted power over the last three
-        points. Solid and dash-dotted: certified ({DERIVED}); dotted: as printed, evaluated, not tested. On instances, against K (V* - V^worst), in the order
-        of the legend: {says}.""",
+        points. Right: T_nv, the same in steps, for average reward on river_swim_continuing(S), against T (rho* - rho^worst). Solid and dash-dotted: certified
+        ({DERIVED}); dotted: as printed, evaluated, not tested. On instances, against K (V* - V^worst) or T (rho* - rho^worst), in the order of the legends:
+        {says}.""",
     )
+
+
+def _needed(ax: Any, looks: dict[str, Look], problems: list[Any], symbol: str, sizes: np.ndarray) -> None:
+    """Draw the least horizons of all theorems over the sizes of the problems."""
+    for label, (first, colour, dashes, marker) in looks.items():
+        needed = np.array([first(problem) for problem in problems], dtype=float)
+        ax.plot(sizes, needed, color=colour, linestyle=dashes, marker=marker, markersize=5, label=f"{label}  {growth(symbol, sizes, needed, 3)}")
 
 
 def _uniform(S: int, horizon: int) -> EpisodicMDP:
@@ -169,19 +207,19 @@ def _uniform(S: int, horizon: int) -> EpisodicMDP:
     return EpisodicMDP(np.full((S, 2, S), 1 / S), reward, horizon)
 
 
-def _first(algorithm: Algorithm) -> Callable[[EpisodicMDP], int | None]:
+def _first(algorithm: Algorithm) -> First:
     return lambda problem: nonvacuous_n(theorem_for(algorithm), algorithm, problem)
 
 
-def _first_printed(theorem: int) -> Callable[[EpisodicMDP], int | None]:
+def _first_printed(algorithm: Algorithm, theorem: str) -> First:
     def bound(algorithm: Any, problem: Any, n: int, k: np.ndarray) -> np.ndarray:
-        return ucbvi_printed_bound(theorem, problem, k)
+        return np.asarray(PRINTED[theorem](problem, k))
 
     def trivial(problem: Any, k: np.ndarray) -> np.ndarray:
         return _largest(problem) * k
 
-    printed: Theorem = dataclasses.replace(theorem_for(UCBVI()), bound=bound, trivial=trivial)
-    return lambda problem: nonvacuous_n(printed, UCBVI(), problem)
+    printed: Theorem = dataclasses.replace(theorem_for(algorithm), bound=bound, trivial=trivial)
+    return lambda problem: nonvacuous_n(printed, algorithm, problem)
 
 
 @figure(FIGURES)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from envs_synthetic import baselines
-from envs_synthetic.baselines import cycle, dirichlet_prior, river_swim, two_state
+from envs_synthetic.baselines import cycle, cycle_continuing, dirichlet_prior, river_swim, river_swim_continuing, two_state, two_state_continuing
 from theoryrl.problems import EpisodicMDP
 
 
@@ -98,3 +98,20 @@ def test_bad_arguments(call: Any, error: type[Exception], message: str) -> None:
 def test_all_instances_are_episodic() -> None:
     for problem in (river_swim(), two_state(), cycle(), dirichlet_prior()(0)):
         assert isinstance(problem, EpisodicMDP)
+
+
+def test_continuing_instances() -> None:
+    """The same laws and rewards without resets; gains and diameters of the specs."""
+    for preset, gain in (("mex", 0.4286), ("gosprl", 0.4286)):
+        river, episodic = river_swim_continuing(6, preset), river_swim(6, 20, preset)
+        assert np.array_equal(river.transition, episodic.transition) and np.array_equal(river.reward, episodic.reward)
+        assert river.optimal_gain == pytest.approx(gain, abs=5e-5) and river.worst_gain == 0 and river.diameter == episodic.diameter
+        assert river.bias_span <= river.diameter and river.gain_policy.tolist() == [1] * 6
+    two = two_state_continuing()
+    assert (two.optimal_gain, two.worst_gain, two.diameter) == pytest.approx((0.9, 0.1, 10 / 9), rel=1e-14)
+    for S in (1, 2, 8):
+        ring = cycle_continuing(S)
+        assert ring.optimal_gain == pytest.approx(1 / S, rel=1e-14) and ring.worst_gain == pytest.approx(1 / S, rel=1e-14) and ring.diameter == S - 1
+        assert ring.deterministic and np.array_equal(ring.transition, cycle(S).transition)
+    for made in (river_swim_continuing(4, "gosprl"), two, cycle_continuing(3)):
+        assert eval(repr(made), vars(baselines)) == made

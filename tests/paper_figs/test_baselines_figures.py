@@ -17,13 +17,16 @@ def test_every_figure_of_the_spec_is_there() -> None:
 
 def test_a_figure_is_drawn_and_its_caption_names_its_parameters() -> None:
     drawing = FIGURES["nonvacuous"]("quick")
-    assert [ax.get_xlabel() for ax in drawing.figure.axes] == ["states S", "steps H of an episode"]
-    assert all(len(ax.get_legend().get_texts()) == 6 and ax.get_yscale() == "log" for ax in drawing.figure.axes)
-    for stated in ("delta = .05", "A = 2", "derived here", "as printed", "not tested", "two_state(horizon=3): 2.02e+03,"):
+    assert [ax.get_xlabel() for ax in drawing.figure.axes] == ["states S", "steps H of an episode", "states S"]
+    assert [len(ax.get_legend().get_texts()) for ax in drawing.figure.axes] == [6, 6, 3]
+    assert all(ax.get_yscale() == "log" for ax in drawing.figure.axes)
+    for stated in ("delta = .05", "A = 2", "derived here", "as printed", "not tested", "two_state(horizon=3): 2.02e+03,", "continuing(): 9.22e+03, 5.64e+04,"):
         assert stated in drawing.caption
     assert "\n" not in drawing.caption and "  " not in drawing.caption
     certified, _, printed, *_ = (np.asarray(line.get_ydata()) for line in drawing.figure.axes[0].lines)
     assert np.all(np.diff(certified) > 0) and np.all(certified < printed)
+    explicit, paper, printed = (np.asarray(line.get_ydata()) for line in drawing.figure.axes[2].lines)
+    assert np.all(np.diff(explicit) > 0) and np.all(explicit < paper) and np.all(paper < printed)
 
 
 def test_the_mutant_s_bonus_is_that_of_the_last_visit_at_the_stage() -> None:

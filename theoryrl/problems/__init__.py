@@ -1,6 +1,7 @@
 """What is to be learned: immutable, validated instances that know their exact solution, and the classes of hypotheses about them."""
 
 from theoryrl.problems.cascading import CascadingMDP
+from theoryrl.problems.continuing import ContinuingMDP
 from theoryrl.problems.episodic import EpisodicMDP
 from theoryrl.problems.groupwise import ClassStream, ExpertStream, GroupStream, PathStream, RegressionStream
 from theoryrl.problems.hypotheses import ModelClass, ValueClass
@@ -10,6 +11,7 @@ from theoryrl.problems.problem import Problem
 __all__ = [
     "CascadingMDP",
     "ClassStream",
+    "ContinuingMDP",
     "EpisodicMDP",
     "ExpertStream",
     "GroupStream",

@@ -368,7 +368,7 @@ def learners(world: World) -> list[Any]:
     return [
         found.UCBVI(), found.UCBVI(variant="bernstein", monotone=True), found.UCBVI(counts="stage"), found.UCBVI(variant="bernstein-paper"),
         found.OptimisticQLearning(), found.OptimisticQLearning(variant="hoeffding-paper"), found.PSRL(), found.PSRL(counts="stage"),
-        found.EpsGreedyModel(), found.EpsGreedyQLearning(), found.OptimisticFirstVisit(), found.SimplifiedUCBVI(),
+        found.EpsGreedyModel(), found.EpsGreedyQLearning(), found.OptimisticFirstVisit(), found.SimplifiedUCBVI(), found.UCRL2(), found.UCRL2("paper"),
     ]  # fmt: skip
 
 
@@ -383,7 +383,7 @@ class Cut(Exception):
 
 
 def cut_and_continued(world: World, learner: Any, problem: Any, n: int, at: int, file: Path) -> Any:
-    """A run that is torn down after `at` episodes, and goes on from its file."""
+    """A run that is torn down after `at` episodes (steps), and goes on from its file."""
     advance, done = type(learner).advance, 0
 
     def stopping(self: Any, problem: Any, state: Any, k: int, trace: Any) -> int:
@@ -400,9 +400,10 @@ def cut_and_continued(world: World, learner: Any, problem: Any, n: int, at: int,
 
 def check_T15(world: World) -> None:
     """T15. A run cut anywhere, saved and continued has the bits of the uncut one; n, then n more, those of 2n where the class is anytime."""
-    problem, n = instance(world, "river_swim", 4, 5), 130
+    episodic, continuing, n = instance(world, "river_swim", 4, 5), instance(world, "river_swim_continuing", 4), 130
     with tempfile.TemporaryDirectory() as folder:
         for learner in learners(world):
+            problem = continuing if learner.unit == "steps" else episodic
             for at in (1, 2, 37, 64, n - 1):
                 whole = learner.run(problem, n, seed=own.FIRST_SEED + 3, trace=True, checkpoints=[at, n])
                 assert bits(cut_and_continued(world, learner, problem, n, at, Path(folder) / "run")) == bits(whole), f"{learner}, cut after {at}"
