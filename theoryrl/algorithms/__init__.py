@@ -3,6 +3,7 @@
 from theoryrl.algorithms.baselines import (
     PSRL,
     UCBVI,
+    UCRL2,
     EpsGreedyModel,
     EpsGreedyQLearning,
     OptimisticFirstVisit,
@@ -27,6 +28,7 @@ __all__ = [
     "MEXMG",
     "PSRL",
     "UCBVI",
+    "UCRL2",
     "AdaptVI",
     "Algorithm",
     "AnhPairs",

@@ -7,8 +7,11 @@ from theoryrl.proofs.baselines import (
     theorem_q_learning,
     theorem_ucbvi_bernstein,
     theorem_ucbvi_hoeffding,
+    theorem_ucrl2,
     ucbvi_bound,
     ucbvi_printed_bound,
+    ucrl2_bound,
+    ucrl2_printed_bound,
 )
 from theoryrl.proofs.cascading import bpi_bound, regret_bound, theorem_a, theorem_b
 from theoryrl.proofs.certify import Certificate, certify
@@ -58,6 +61,9 @@ __all__ = [
     "theorem_specialist",
     "theorem_ucbvi_bernstein",
     "theorem_ucbvi_hoeffding",
+    "theorem_ucrl2",
     "ucbvi_bound",
     "ucbvi_printed_bound",
+    "ucrl2_bound",
+    "ucrl2_printed_bound",
 ]
