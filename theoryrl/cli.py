@@ -44,7 +44,13 @@ exit codes of certify:
   4    not applicable: an assumption of the theorem fails
   {INTERRUPTED}  interrupted by Ctrl-C; the certificate over the finished seeds is printed
 
-exit codes of list, data and figures:
+exit codes of sweep:
+  0    all runs are in the store
+  1    some runs failed or ran into the time limit; the others are in the store
+  {BAD_INPUT}    bad input, or a store that cannot be written
+  {INTERRUPTED}  stopped by Ctrl-C; what had finished is in the store, and what had not goes on from where it was saved
+
+exit codes of list, data, figures and collect:
   0    done
   {BAD_INPUT}    bad input; nothing was drawn or printed
   {INTERRUPTED}  interrupted by Ctrl-C; the finished figures are kept
@@ -130,6 +136,19 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_argument("--seeds", metavar="COUNT", default="20", help="run the seeds 0, 1, ..., COUNT - 1 (default: 20)")
     certify.add_argument("--theorem", metavar="ID", help="default: the one theorem about the algorithm")
     certify.set_defaults(command=_certify)
+
+    sweep = commands.add_parser("sweep", help="run algorithms x problems x seeds, as a TOML file declares, into a store that survives anything", **look)
+    sweep.add_argument("file", metavar="FILE", help="a table with algorithms, problems, seeds and n, such as the README's")
+    sweep.add_argument("--backend", metavar="{threads,processes,dask}", default="threads", help="default: threads")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, such as tcp://host:8786 (default: one on this machine)")
+    sweep.add_argument("--jobs", metavar="N", help="number of workers (default: all cores)")
+    sweep.add_argument("--status", action="store_true", help="only say how far it is")
+    sweep.set_defaults(command=_sweep)
+
+    collect = commands.add_parser("collect", help="make a table of the finished runs of a sweep, also while it still runs (needs pandas)", **look)
+    collect.add_argument("file", metavar="FILE", help="the sweep's")
+    collect.add_argument("--out", metavar="CSV", help="default: the sweep's name with .csv")
+    collect.set_defaults(command=_collect)
     return parser
 
 
@@ -378,6 +397,66 @@ def _certify(arguments: argparse.Namespace) -> int:
         certificate = certify(algorithm, problem, n, seeds=seeds, theorem=theorem, progress=lambda run: progress.advance(bar))
     print(certificate)
     return INTERRUPTED if certificate.interrupted else VERDICTS[certificate.verdict]
+
+
+# Sweeps.
+
+
+def _declared(file: str) -> tuple[Any, Path]:
+    from theoryrl.experiments.sweep import BadSweep, read_sweep
+
+    known = {"algorithm": _algorithms(), "problem": _made("instance", "prior")}
+
+    def evaluate(kind: str, text: str) -> Any:
+        try:
+            return _built(kind, text, known[kind])
+        except BadInput as error:
+            raise ValueError(error) from None
+
+    _theorems()  # each registers when its module is imported
+    try:
+        return read_sweep(file, evaluate)
+    except BadSweep as error:
+        raise BadInput("\n       ".join([f"{len(error.errors)} mistakes in {file}:"] * (len(error.errors) > 1) + list(error.errors))) from None
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from theoryrl.experiments.backends import run_sweep
+
+    sweep, folder = _declared(arguments.file)
+    if arguments.status:
+        print(sweep.status(folder))
+        return 0
+    jobs = None if arguments.jobs is None else _number(arguments.jobs)
+    try:
+        with _bad_input():
+            report = run_sweep(sweep, folder, backend=arguments.backend, jobs=jobs, scheduler=arguments.scheduler)  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        print("interrupted: finished runs are in the store, the others go on from where they were saved", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)  # threads inside a kernel would be waited for
+    print(report)
+    if report.unwritable:
+        return BAD_INPUT
+    return INTERRUPTED if report.stopped else int(not report.complete)
+
+
+def _collect(arguments: argparse.Namespace) -> int:
+    from theoryrl.algorithms import store
+
+    sweep, folder = _declared(arguments.file)
+    with _bad_input():
+        out = store.writable("out", arguments.out or Path(arguments.file).with_suffix(".csv"))
+        try:
+            from theoryrl.experiments.frames import frame
+        except ModuleNotFoundError as error:
+            raise BadInput(f"collect: expected pandas, got none ({error})") from None
+        runs = list(sweep.collect(folder))
+        if not runs:
+            raise BadInput(f"file: expected a sweep with finished runs, got none in {folder}")
+        with store.atomic(out) as temporary:
+            frame(runs).to_csv(temporary, index=False)
+    print(f"{out}: {len(runs)} of {len(sweep.tasks())} runs")
+    return 0
 
 
 def _number(text: str) -> int | float | str:

@@ -96,16 +96,7 @@ class Algorithm(abc.ABC):
         TypeError, ValueError
             On a bad argument, before any work starts.
         """
-        n = validate.integer("n", n, 1, 2**53)
-        seed = validate.integer("seed", seed, 0)
-        if trace not in (False, True, "raw"):
-            raise ValueError(f"trace: expected False, True or 'raw', got {trace!r}")
-        if not isinstance(problem, Problem):
-            raise TypeError(f"problem: expected a Problem, got {type(problem).__name__}")
-        targets = geometric_checkpoints(n) if checkpoints is None else _targets(checkpoints, n)
-        state = self.start(problem, n, np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))))
-        none = np.zeros(0, dtype=np.int64)
-        run = Run(self, problem, n, seed, trace, targets, none, {}, 0, False, state, store.versions(), 0.0)
+        run = begin(self, problem, n, seed=seed, checkpoints=checkpoints, trace=trace)
         if file is not None:
             run.save(file)
         return _finish(run, file)
@@ -303,14 +294,32 @@ def _targets(checkpoints: Iterable[int], n: int) -> np.ndarray:
     return np.union1d(targets, [n])
 
 
-def _finish(run: Run, file: str | os.PathLike[str] | None) -> Run:
-    """Advance `run` to its last target.  Its state is changed in place."""
+def begin(
+    algorithm: Algorithm, problem: Any, n: int, *, seed: int, checkpoints: Iterable[int] | None = None, trace: Trace = False
+) -> Run:  # fmt: skip
+    """Return the run of `algorithm.run` before its first step; parameters and errors are the same."""
+    n = validate.integer("n", n, 1, 2**53)
+    seed = validate.integer("seed", seed, 0)
+    if trace not in (False, True, "raw"):
+        raise ValueError(f"trace: expected False, True or 'raw', got {trace!r}")
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem: expected a Problem, got {type(problem).__name__}")
+    targets = geometric_checkpoints(n) if checkpoints is None else _targets(checkpoints, n)
+    state = algorithm.start(problem, n, np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))))
+    none = np.zeros(0, dtype=np.int64)
+    return Run(algorithm, problem, n, seed, trace, targets, none, {}, 0, False, state, store.versions(), 0.0)
+
+
+def chunks(run: Run) -> Iterator[Run]:
+    """Advance `run` to its last target, and yield it after each chunk of steps, which takes at most about `CHUNK_SECONDS`.
+
+    Its state is changed in place, and the curves that are yielded share memory: keep the last one only.
+    """
     algorithm, problem, state, trace = run.algorithm, run.problem, run.state, run.trace
-    rows = [{name: curve[i] for name, curve in run.curves.items()} for i in range(len(run.checkpoints))]
-    path = None if file is None else Path(file)
+    rows = _Rows(run)
     chunk = 64
     while not run.finished:
-        target = int(run.targets[len(rows)])
+        target = int(run.targets[rows.used])
         k = min(target - run.steps, chunk)
         began = time.perf_counter()
         moved = algorithm.advance(problem, state, k, trace)
@@ -322,10 +331,48 @@ def _finish(run: Run, file: str | os.PathLike[str] | None) -> Run:
         steps, stopped = run.steps + moved, moved < k
         run = dataclasses.replace(run, steps=steps, stopped=stopped, seconds=run.seconds + took)
         if steps == target or stopped:
-            known = run.checkpoints[run.checkpoints < steps]  # a rule that stops right at a checkpoint measures it once more
-            rows = [*rows[: len(known)], {name: np.array(value) for name, value in algorithm.measure(problem, state, trace).items()}]
-            curves = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-            run = dataclasses.replace(run, checkpoints=np.append(known, steps), curves=curves)
+            rows.add(steps, algorithm.measure(problem, state, trace))
+            run = dataclasses.replace(run, checkpoints=rows.checkpoints, curves=rows.curves)
+        yield run
+
+
+class _Rows:
+    """The measured rows of a run, in arrays with room for more: adding one costs the same however many there are."""
+
+    def __init__(self, run: Run) -> None:
+        self.used = len(run.checkpoints)
+        self.arrays = {name: array.copy() for name, array in {"": run.checkpoints, **run.curves}.items()}
+
+    def add(self, step: int, row: Mapping[str, Any]) -> None:
+        """Add the row measured after `step` steps; one of the same step (a rule that stops right at a checkpoint) is replaced."""
+        while self.used and self.arrays[""][self.used - 1] >= step:
+            self.used -= 1
+        new = {name: np.asarray(value) for name, value in {"": step, **row}.items()}
+        if not self.used:
+            self.arrays = {name: np.zeros((16, *value.shape), value.dtype) for name, value in new.items()}
+        for name, have in self.arrays.items():
+            value = new[name]
+            if value.shape != have.shape[1:]:
+                raise ValueError(f"measure: expected {name!r} to keep the shape {have.shape[1:]}, got {value.shape}")
+            kind = np.result_type(have, value)
+            if len(have) == self.used or kind != have.dtype:
+                self.arrays[name] = have = np.concatenate([have[: self.used], np.zeros((max(16, self.used), *value.shape), kind)])
+            have[self.used] = value
+        self.used += 1
+
+    @property
+    def checkpoints(self) -> np.ndarray:
+        return self.arrays[""][: self.used]
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        return {name: array[: self.used] for name, array in self.arrays.items() if name}
+
+
+def _finish(run: Run, file: str | os.PathLike[str] | None) -> Run:
+    """Advance `run` to its last target, and save it after each chunk.  Its state is changed in place."""
+    path = None if file is None else Path(file)
+    for run in chunks(run):
         if path is not None:
             run.save(path)
-    return run
+    return dataclasses.replace(run, checkpoints=run.checkpoints.copy(), curves={name: curve.copy() for name, curve in run.curves.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import importlib
 import json
 import os
@@ -17,6 +18,9 @@ import numba
 import numpy as np
 
 import theoryrl
+
+FORMAT = 1
+"""Raised when files of before can no longer be read."""
 
 
 def versions() -> dict[str, str]:
@@ -43,10 +47,25 @@ def save(file: str | os.PathLike[str], value: Any) -> None:
         os.fsync(handle.fileno())
 
 
+def digest(value: Any) -> str:
+    """Return a digest (64 hexadecimal digits) of what `save` would write of `value`: equal content, equal digest.
+
+    Raises
+    ------
+    TypeError
+        If `value` cannot be saved, with the place of what cannot.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    found = hashlib.sha256(json.dumps(_encode(value, type(value).__name__, arrays), sort_keys=True).encode())
+    for path, array in arrays.items():
+        found.update(f"\n{path} {array.dtype.str} {array.shape}\n".encode() + np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
 def load(file: str | os.PathLike[str]) -> Any:
     """Read what `save` wrote."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         return _decode(json.loads(arrays.pop("json").tobytes()), arrays)
     except FileNotFoundError:
