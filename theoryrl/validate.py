@@ -96,9 +96,10 @@ def integer(name: str, value: Any, low: int | None = None, high: int | None = No
 def integer_array(name: str, value: Any, shape: Sequence[int | None], low: int, high: int) -> np.ndarray:
     """Return `value` as a read-only int64 array of `shape` with entries in ``[low, high]``."""
     array = real_array(name, value, shape, low, high)
-    if np.any(array != np.floor(array)):
-        index = tuple(int(i) for i in np.argwhere(array != np.floor(array))[0])
-        raise ValueError(f"{name}{list(index)}: expected an integer, got {array[index]}")
+    beyond = np.asarray(np.asarray(value, object) > high, bool) if high >= 2**53 else np.zeros(array.shape, bool)  # it may have been rounded down to `high`
+    if np.any(beyond | (array != np.floor(array))):
+        index = tuple(int(i) for i in np.argwhere(beyond | (array != np.floor(array)))[0])
+        raise ValueError(f"{name}{list(index)}: expected an integer in {_interval(low, high)}, got {np.asarray(value, object)[index]}")
     array = array.astype(np.int64)
     array.setflags(write=False)
     return array
