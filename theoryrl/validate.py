@@ -96,10 +96,11 @@ def integer(name: str, value: Any, low: int | None = None, high: int | None = No
 def integer_array(name: str, value: Any, shape: Sequence[int | None], low: int, high: int) -> np.ndarray:
     """Return `value` as a read-only int64 array of `shape` with entries in ``[low, high]``."""
     array = real_array(name, value, shape, low, high)
-    beyond = np.asarray(np.asarray(value, object) > high, bool) if high >= 2**53 else np.zeros(array.shape, bool)  # it may have been rounded down to `high`
-    if np.any(beyond | (array != np.floor(array))):
-        index = tuple(int(i) for i in np.argwhere(beyond | (array != np.floor(array)))[0])
-        raise ValueError(f"{name}{list(index)}: expected an integer in {_interval(low, high)}, got {np.asarray(value, object)[index]}")
+    given = np.asarray(value, object) if high >= 2**53 else array  # an integer beyond may have been rounded down to `high`
+    for bad, expected in ((array != np.floor(array), "an integer"), (np.asarray(given > high, bool), _interval(low, high))):
+        if np.any(bad):
+            index = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise ValueError(f"{name}{list(index)}: expected {expected}, got {given[index]}")
     array = array.astype(np.int64)
     array.setflags(write=False)
     return array

@@ -58,17 +58,13 @@ def collection_time_lower_bound(problem: ContinuingMDP, b: Any) -> float:
     from scipy import sparse
     from scipy.optimize import linprog
 
-    flow = sparse.csr_array(np.repeat(np.eye(S), A, axis=1) - P.reshape(S * A, S).T)  # departures minus arrivals
-    ends = np.append(np.zeros((1, S * A)), np.ones((1, S)), axis=1)
-    equalities = sparse.vstack([sparse.hstack([flow, sparse.eye_array(S)]), sparse.csr_array(ends)])
-    # In units of the largest demand, which the solver's absolute tolerances suit; `extra` visits beyond b are the unknowns.
-    unit = float(b.max())
-    surplus = (np.eye(S)[problem.start] - flow @ b.reshape(-1)) / unit
-    cost = np.append(np.ones(S * A), np.zeros(S))
-    solved = linprog(cost, A_eq=equalities, b_eq=np.append(surplus, 1 / unit), bounds=(0, None), method="highs")
+    departures = sparse.csr_array(np.repeat(np.eye(S), A, axis=0) - P.reshape(S * A, S))  # minus arrivals, for each pair
+    gain = np.eye(S)[problem.start] - departures.T @ b.reshape(-1)
+    # A constant added to y changes nothing, so that max y = 0; in units of the largest demand, which the solver's tolerances suit.
+    solved = linprog(-gain / float(b.max()), A_ub=departures, b_ub=np.ones(S * A), bounds=(None, 0), method="highs")
     if solved.status != 0:
         raise RuntimeError(f"the linear program was not solved: {solved.message}")
-    y = solved.eqlin.marginals[:S]
+    y = solved.x
     y = y / max(1.0, float((y[:, None] - P @ y).max()))
     return float(y[problem.start] - y.max() + (b * (1 + P @ y - y[:, None])).sum())
 

@@ -59,7 +59,7 @@ def package_plan(world: World, N: np.ndarray, goal: np.ndarray, delta_m: float, 
         raise AssertionError(str(error)) from error
 
 
-BALLS, BOXES = np.unique(np.round(1.05 ** np.arange(400)).astype(np.int64)), 2 ** np.arange(50)
+GRID = 2 ** np.arange(50)
 """Counts at which the package's own radii and boxes are asked for."""
 
 
@@ -71,10 +71,10 @@ def outside(world: World, replay: own.Replay) -> str:
     kinds = ("l1", "bernstein") if algorithm.confidence == "both" else (algorithm.confidence,)
     share, n, laws = algorithm.delta / 2 / len(kinds), replay.n_before + 1, replay.P[replay.s, replay.a]
     radius = functools.cache(lambda n: package_radius(world, n, S, A, share))
-    for t in np.flatnonzero(np.isin(n, BALLS)) if "l1" in kinds else ():
+    for t in np.flatnonzero(np.isin(n, GRID)) if "l1" in kinds else ():
         if np.abs(replay.rows[t] / n[t] - laws[t]).sum() > radius(int(n[t])) + POINTWISE:
             return f"l1: the counts {replay.rows[t]} exclude {laws[t]}"
-    for t in np.flatnonzero(np.isin(n, BOXES)) if "bernstein" in kinds else ():
+    for t in np.flatnonzero(np.isin(n, GRID)) if "bernstein" in kinds else ():
         low, high = package_box(world, replay.rows[t] / n[t], int(n[t]), A, share)
         if (laws[t] < low - POINTWISE).any() or (laws[t] > high + POINTWISE).any():
             return f"bernstein: the counts {replay.rows[t]} exclude {laws[t]}"

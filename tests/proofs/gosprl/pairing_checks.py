@@ -227,7 +227,7 @@ def seldom(failures: list[str], probability: float) -> None:
     assert not statistics.too_many_failures(count, len(failures), probability), f"{count} of {len(failures)} runs fail, such as: {next(filter(None, failures))}"
 
 
-SEEDS = 20
+SEEDS = 10
 
 
 def check_modest(world: World) -> None:
