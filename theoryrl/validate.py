@@ -96,9 +96,11 @@ def integer(name: str, value: Any, low: int | None = None, high: int | None = No
 def integer_array(name: str, value: Any, shape: Sequence[int | None], low: int, high: int) -> np.ndarray:
     """Return `value` as a read-only int64 array of `shape` with entries in ``[low, high]``."""
     array = real_array(name, value, shape, low, high)
-    if np.any(array != np.floor(array)):
-        index = tuple(int(i) for i in np.argwhere(array != np.floor(array))[0])
-        raise ValueError(f"{name}{list(index)}: expected an integer, got {array[index]}")
+    given = np.asarray(value, object) if high >= 2**53 else array  # an integer beyond may have been rounded down to `high`
+    for bad, expected in ((array != np.floor(array), "an integer"), (np.asarray(given > high, bool), _interval(low, high))):
+        if np.any(bad):
+            index = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise ValueError(f"{name}{list(index)}: expected {expected}, got {given[index]}")
     array = array.astype(np.int64)
     array.setflags(write=False)
     return array

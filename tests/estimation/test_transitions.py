@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theoryrl.estimation import bernstein_deviation, entry_deviation, hoeffding_deviation, l1_deviation, l1_radius
+from theoryrl.estimation.transitions import bernstein_interval, entry_variance_deviation
 from theoryrl.testing.world import world
 
 
@@ -104,3 +105,31 @@ def test_the_entry_deviation_closes_its_inequality(sample: tuple[np.ndarray, ...
 def test_an_entry_that_cannot_come_does_not_deviate() -> None:
     assert entry_deviation(4, np.array([4, 0]), np.array([1.0, 0.0])) == 0
     assert entry_deviation(0, np.zeros(2, dtype=np.int64), np.array([0.5, 0.5])) == 0
+
+
+@given(samples())
+def test_the_entry_variance_deviation_closes_its_inequality(sample: tuple[np.ndarray, ...]) -> None:
+    counts, p, _ = sample
+    n = int(counts.sum())
+    x = entry_variance_deviation(n, counts, p)
+    slack = np.sqrt(2 * p * (1 - p) * x / n) + x / (3 * n) - np.abs(counts / n - p)
+    assert slack.min() == pytest.approx(0.0, abs=1e-12)
+    assert x >= entry_deviation(n, counts, p) * (1 - 1e-12)
+    assert x == world()("theoryrl.estimation.transitions").entry_variance_deviation(n, counts, p)
+
+
+@given(samples(), st.floats(0.01, 20))
+def test_the_entry_variance_deviation_says_what_is_in_a_bernstein_box(sample: tuple[np.ndarray, ...], constant: float) -> None:
+    counts, p, _ = sample
+    n = int(counts.sum())
+    x = entry_variance_deviation(n, counts, p)
+    ends = np.array([bernstein_interval(share, constant / n) for share in counts / n])
+    outside = max((ends[:, 0] - p).max(), (p - ends[:, 1]).max())
+    if abs(x - constant) > 1e-9 * (1 + constant):
+        assert (outside <= 1e-15) == (x <= constant)
+
+
+def test_a_sure_entry_deviates_only_by_what_never_comes() -> None:
+    assert entry_variance_deviation(4, np.array([4, 0]), np.array([1.0, 0.0])) == 0
+    assert entry_variance_deviation(0, np.zeros(2, dtype=np.int64), np.array([0.5, 0.5])) == 0
+    assert entry_variance_deviation(4, np.array([3, 1]), np.array([1.0, 0.0])) == pytest.approx(3)

@@ -67,6 +67,10 @@ class Algorithm(abc.ABC):
         """Return what the algorithm is run for beside its curves, such as a policy (default None)."""
         return None
 
+    def remark(self, problem: Any, state: State) -> str:
+        """Return what a run should say of itself beside its steps, such as what is still missing (default nothing)."""
+        return ""
+
     def run(
         self, problem: Any, n: int, *, seed: int, checkpoints: Iterable[int] | None = None, trace: Trace = False, file: str | os.PathLike[str] | None = None
     ) -> Run:
@@ -160,7 +164,9 @@ class Run:
 
     def __repr__(self) -> str:
         last = f", regret={self.regret[-1]:.6g}" if "regret" in self.curves and np.ndim(self.regret) == 1 else ""
-        return f"<Run of {self.algorithm} on {self.problem!r}: {self.steps:,} of {self.n:,} {self.algorithm.unit}, seed {self.seed}{last}>"
+        remark = self.state and self.algorithm.remark(self.problem, self.state)
+        said = f"; {remark}" if remark else ""
+        return f"<Run of {self.algorithm} on {self.problem!r}: {self.steps:,} of {self.n:,} {self.algorithm.unit}, seed {self.seed}{last}{said}>"
 
     def proceed(self, more: int | None = None, *, file: str | os.PathLike[str] | None = None) -> Run:
         """Return the finished run: up to its own n, or by `more` steps (for algorithms that are `anytime`).

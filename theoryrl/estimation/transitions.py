@@ -118,3 +118,40 @@ def entry_deviation(n: Any, counts: Any, p: Any) -> Any:
             root = 2 * error / (b + math.sqrt(b * b + 4 * error / 3))
             largest = max(largest, root * root)
     return largest
+
+
+@kernel
+def entry_variance_deviation(n: Any, counts: Any, p: Any) -> Any:
+    r"""Return the smallest x >= 0 with :math:`|\hat p - p|(y) \le \sqrt{2 p(y) (1 - p(y)) x / n} + \frac{x}{3n}` for every next state y.
+
+    Bernstein's inequality for each entry, with its variance; parameters are those of `l1_deviation`.  A law p is in the box of
+    `bernstein_interval` at a = c / n, for each entry, just when this is at most c.
+    """
+    largest = 0.0
+    for s in range(len(p)):
+        error = abs(counts[s] - n * p[s])  # n times both sides: error = x / 3 + b sqrt(x)
+        if error > 0:
+            b = math.sqrt(2 * n * p[s] * (1 - p[s]))
+            root = 2 * error / (b + math.sqrt(b * b + 4 * error / 3))
+            largest = max(largest, root * root)
+    return largest
+
+
+@kernel
+def bernstein_interval(p: Any, a: Any) -> Any:
+    r"""Return the ends of :math:`\{x \in [0, 1]: |p - x| \le \sqrt{2 x (1 - x) a} + a / 3\}`, an interval around p.
+
+    Bernstein's inequality for a Bernoulli mean x whose estimate after n samples is p, solved for x; a is the log term over n.
+
+    Parameters
+    ----------
+    p : float in [0, 1]
+    a : float > 0
+    """
+    low, high = 0.0, 1.0
+    below, above = p - a / 3, p + a / 3
+    if below > 0:  # the smaller root of (1 + 2 a) x^2 - 2 (c + a) x + c^2 at c = below, by the product of the roots
+        low = min(p, below * below / (below + a + math.sqrt(a * (a + 2 * below * (1 - below)))))
+    if above < 1:
+        high = max(p, (above + a + math.sqrt(a * (a + 2 * above * (1 - above)))) / (1 + 2 * a))
+    return low, high

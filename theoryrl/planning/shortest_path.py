@@ -1,4 +1,4 @@
-"""Expected hitting times under the best policy, between all pairs of states of an MDP: the stochastic shortest path with unit costs.
+"""Stochastic shortest paths: the least expected cost until a goal is reached, and with unit costs the hitting times of all pairs of states.
 
 A goal has a finite expected time from exactly those states from which some policy reaches it with probability one
 (de Alfaro, "Computing minimum and maximum reachability times in probabilistic systems", CONCUR 1999).  On them, policy
@@ -9,11 +9,18 @@ Tsitsiklis, "An analysis of stochastic shortest path problems", Mathematics of O
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from theoryrl import validate
+
+
+class ShortestPath(NamedTuple):
+    """The least expected costs (S,) to a goal, inf where no policy reaches it surely, and a policy (S,) that attains the finite ones."""
+
+    values: np.ndarray
+    policy: np.ndarray
 
 
 def hitting_times(P: Any) -> np.ndarray:
@@ -53,24 +60,89 @@ def diameter(P: Any) -> tuple[float, tuple[int, int]]:
     return float(times[s, g]), (int(s), int(g))
 
 
+def shortest_path(P: Any, costs: Any, goal: int) -> ShortestPath:
+    """Return the least expected sums of costs until `goal` is reached, and a policy that attains them.
+
+    Exact up to round-off: the values are the solution of one linear system, that of the policy returned.
+
+    Parameters
+    ----------
+    P : (S, A, S) array
+        Law of the next state.
+    costs : (S, A) array of numbers above 0
+        Cost of each pair; at the goal nothing is paid.
+    goal : int
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range or of a wrong shape.
+    """
+    P, costs = _checked(P, costs)
+    goal = validate.integer("goal", goal, 0, len(P) - 1)
+    free = np.argwhere((costs <= 0) & (np.arange(len(P)) != goal)[:, None])
+    if len(free):
+        s, a = free[0]
+        raise ValueError(f"costs[{s}, {a}]: expected a number above 0, got {costs[s, a]}")
+    return _solve(goal, P, costs)
+
+
+def policy_costs(P: Any, costs: Any, policy: Any, goal: int) -> np.ndarray:
+    """Return the expected sums of costs (S,) of a policy until `goal` is reached, by one linear system; inf where it may never reach it.
+
+    Parameters
+    ----------
+    P : (S, A, S) array
+    costs : (S, A) array of numbers of at least 0
+    policy : (S,) int array
+    goal : int
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range or of a wrong shape.
+    """
+    P, costs = _checked(P, costs)
+    S, A = P.shape[:2]
+    goal = validate.integer("goal", goal, 0, S - 1)
+    policy = validate.integer_array("policy", policy, (S,), 0, A - 1)
+    chain, cost = P[np.arange(S), policy], costs[np.arange(S), policy]
+    reaches = _reach(goal, chain[:, None] > 0)[1]
+    values = np.where(reaches, 0, math.inf)
+    inside = np.flatnonzero(reaches & (np.arange(S) != goal))
+    values[inside] = np.linalg.solve(np.eye(len(inside)) - chain[np.ix_(inside, inside)], cost[inside])
+    return values
+
+
+def _checked(P: Any, costs: Any) -> tuple[np.ndarray, np.ndarray]:
+    P = validate.distributions("P", P, (None, None, None))
+    S, A = P.shape[:2]
+    validate.check_shape("P", P, (S, A, S))
+    return P, validate.real_array("costs", costs, (S, A), 0)
+
+
 def _times_to(goal: int, P: np.ndarray) -> np.ndarray:
     """Return the column of `goal`, (S,)."""
-    policy, reaches, allowed = _reach(goal, P > 0)
-    times = np.where(reaches, 0, math.inf)
+    return _solve(goal, P, np.ones(P.shape[:2])).values
+
+
+def _solve(goal: int, P: np.ndarray, costs: np.ndarray) -> ShortestPath:
+    """Return the least costs to `goal` and a policy that attains them."""
+    start, reaches, allowed = _reach(goal, P > 0)
+    values = np.where(reaches, 0, math.inf)
     inside = np.flatnonzero(reaches & (np.arange(len(P)) != goal))
     if not len(inside):
-        return times
-    rows, policy = P[inside][:, :, inside], policy[inside]  # the goal has value 0, and nothing else is ever entered
-    best = np.full(len(inside), math.inf)
+        return ShortestPath(values, start)
+    rows, cost, each = P[inside][:, :, inside], costs[inside], np.arange(len(inside))  # the goal has value 0, and nothing else is ever entered
+    policy, best, best_policy = start[inside], np.full(len(inside), math.inf), start[inside]
     while True:
-        values = np.linalg.solve(np.eye(len(inside)) - rows[np.arange(len(inside)), policy], np.ones(len(inside)))
-        if not values.sum() < best.sum():  # the same policy, or another one that is as good up to round-off
-            times[inside] = best
-            return times
-        best = values
-        Q = np.where(allowed[inside], 1 + rows @ best, math.inf)
-        kept = Q[np.arange(len(inside)), policy]
-        policy = np.where(Q.min(axis=1) < kept, Q.argmin(axis=1), policy)
+        found = np.linalg.solve(np.eye(len(inside)) - rows[each, policy], cost[each, policy])
+        if not found.sum() < best.sum():  # the same policy, or another one that is as good up to round-off
+            values[inside], start[inside] = best, best_policy
+            return ShortestPath(values, start)
+        best, best_policy = found, policy
+        Q = np.where(allowed[inside], cost + rows @ best, math.inf)
+        policy = np.where(Q.min(axis=1) < Q[each, policy], Q.argmin(axis=1), policy)
 
 
 def _reach(goal: int, support: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -237,6 +237,7 @@ class Theorem:
     bound: Callable[[Any, Any, int, np.ndarray], np.ndarray] | None
     trivial: Callable[[Any, np.ndarray], np.ndarray] | None
     __doc__: str | None = None
+    on_request: bool = False
 
     @property
     def title(self) -> str:
@@ -293,6 +294,7 @@ def theorem(
     assumptions: Callable[[Any, Any, int], Sequence[Assumption]] = lambda algorithm, problem, n: (),
     bound: Callable[[Any, Any, int, np.ndarray], np.ndarray] | None = None,
     trivial: Callable[[Any, np.ndarray], np.ndarray] | None = None,
+    on_request: bool = False,
 ) -> Callable[[Callable[[Run], Proof]], Theorem]:
     """Register the decorated function ``run -> Proof`` as a theorem about an algorithm class.
 
@@ -310,11 +312,13 @@ def theorem(
         The bound of a run with horizon n at the steps k, where it needs no run; plots and `nonvacuous_n` use it.
     trivial : callable (problem, k) -> array, optional
         The largest possible value of the first line after k steps.
+    on_request : bool
+        Whether it is evaluated only when it is passed or named: `theorem_for` does not choose it.
     """
 
     def register(evaluate: Callable[[Run], Proof]) -> Theorem:
         made = Theorem(
-            id, name or f"Theorem {id}", paper, source, statement, for_, variants, evaluate, assumptions, bound, trivial, evaluate.__doc__
+            id, name or f"Theorem {id}", paper, source, statement, for_, variants, evaluate, assumptions, bound, trivial, evaluate.__doc__, on_request
         )
         registry[:] = [t for t in registry if (t.paper, t.id, t.algorithm.__qualname__) != (paper, id, for_.__qualname__)] + [made]
         return made
@@ -323,7 +327,7 @@ def theorem(
 
 
 def theorem_for(algorithm: Algorithm) -> Theorem:
-    """Return the one theorem registered for an algorithm.
+    """Return the one theorem registered for an algorithm, apart from those that are evaluated on request.
 
     Raises
     ------
@@ -332,7 +336,7 @@ def theorem_for(algorithm: Algorithm) -> Theorem:
     """
     import theoryrl.proofs  # noqa: F401  (the library's own theorems register when their modules are imported)
 
-    found = [t for t in registry if t.is_about(algorithm)]
+    found = [t for t in registry if t.is_about(algorithm) and not t.on_request]
     if len(found) != 1:
         listed = ", ".join(f"{t.paper} {t.id} ({t.name})" for t in (found or registry)) or "none"
         how_many = "several theorems are" if found else "no theorem is"
