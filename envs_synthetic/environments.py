@@ -39,6 +39,13 @@ IDS: dict[str, tuple[str, dict[str, Any]]] = {
     "DeepSea": ("mex.deep_sea", {}),
     "RandomMDP": ("mex.random_mdp", {"H": 5, "S": 5, "A": 3}),
     "Garnet": ("mex.garnet", {"H": 10, "S": 10, "A": 3, "branching": 3}),
+    "Two": ("gosprl.two", {}),
+    "LockChain": ("gosprl.lock_chain", {}),
+    "Shortcut": ("gosprl.shortcut", {}),
+    "FourRooms": ("gosprl.four_rooms", {}),
+    "GarnetContinuing": ("gosprl.garnet_continuing", {"S": 10, "A": 3, "branching": 3}),
+    "Ring": ("gosprl.ring", {}),
+    "FarGoal": ("gosprl.far_goal", {}),
 }
 """For each id "theoryrl/NAME-v0" the generator of its instances, and keyword arguments that it is given by default."""
 

@@ -28,6 +28,8 @@ def test_is_committed_without_outputs(path: Path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    if path.stem == "gymnasium":
+        pytest.importorskip("gymnasium", reason="needs gymnasium: pip install 'theoryrl[gym]'")
     monkeypatch.delenv("MPLBACKEND", raising=False)  # a reader's notebook shows its plots
     notebook = read(path)
     NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()

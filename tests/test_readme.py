@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from theoryrl.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,10 +32,34 @@ def test_five_lines(tmp_path: Path):
 
 
 def test_own_algorithm_is_certified_in_a_script_and_by_pytest(tmp_path: Path):
-    for name, block in FILES.items():
-        (tmp_path / name).write_text(block, "utf-8")
+    for name in ("mine.py", "test_mine.py"):
+        _written(name, tmp_path)
     assert "verdict: not violated" in _run("mine.py", cwd=tmp_path)
     assert "1 passed" in _run("-m", "pytest", "--regret-check", "-p", "no:cacheprovider", cwd=tmp_path)
+
+
+def test_sweep_in_python(tmp_path: Path):
+    printed = _run(str(_written("growth.py", tmp_path)), cwd=tmp_path)
+    assert "20 runs done, 20 of them now" in printed and "Holm" in printed
+
+
+def test_declared_sweep_is_understood(tmp_path: Path, capsys):
+    (table,) = re.findall(r"^```toml\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    (tmp_path / "growth.toml").write_text(table, "utf-8")
+    assert main(["sweep", str(tmp_path / "growth.toml"), "--status"]) == 0
+    assert capsys.readouterr().out == "120 runs: 120 missing\n"
+
+
+def test_gymnasium(tmp_path: Path):
+    pytest.importorskip("gymnasium")
+    printed = _run(str(_written("lake.py", tmp_path)), cwd=tmp_path).split()
+    assert printed[0].startswith("3.397") and 0 < float(printed[1]) < 2000
+
+
+def _written(name: str, folder: Path) -> Path:
+    path = folder / name
+    path.write_text(FILES[name], "utf-8")
+    return path
 
 
 def test_links_lead_somewhere():

@@ -135,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_argument("-n", metavar="N", required=True, help="horizon, such as 1e5")
     certify.add_argument("--seeds", metavar="COUNT", default="20", help="run the seeds 0, 1, ..., COUNT - 1 (default: 20)")
     certify.add_argument("--theorem", metavar="ID", help="default: the one theorem about the algorithm")
+    certify.add_argument("--report", metavar="PAGE.html", help="also write a page that shows the proof, and PAGE.json beside it")
     certify.set_defaults(command=_certify)
 
     sweep = commands.add_parser("sweep", help="run algorithms x problems x seeds, as a TOML file declares, into a store that survives anything", **look)
@@ -148,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     collect = commands.add_parser("collect", help="make a table of the finished runs of a sweep, also while it still runs (needs pandas)", **look)
     collect.add_argument("file", metavar="FILE", help="the sweep's")
     collect.add_argument("--out", metavar="CSV", help="default: the sweep's name with .csv")
+    collect.add_argument("--report", metavar="PAGE.html", help="also write a page: status, final values, plots, paired comparisons, failures")
     collect.set_defaults(command=_collect)
     return parser
 
@@ -381,10 +383,12 @@ def _certify(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from theoryrl import validate
+    from theoryrl.experiments import page, report
     from theoryrl.problems import Problem
     from theoryrl.proofs import certify
 
     with _bad_input():
+        path = None if arguments.report is None else page.page_path("report", arguments.report)
         n = validate.integer("n", _number(arguments.n), 1, MAX_N)
         seeds = range(validate.integer("seeds", _number(arguments.seeds), 1))
         algorithm = _built("algorithm", arguments.algorithm, _algorithms())
@@ -396,6 +400,9 @@ def _certify(arguments: argparse.Namespace) -> int:
         bar = progress.add_task("seeds", total=len(seeds))
         certificate = certify(algorithm, problem, n, seeds=seeds, theorem=theorem, progress=lambda run: progress.advance(bar))
     print(certificate)
+    if path is not None:
+        report.write(path, report.certificate_report(certificate), f"Certificate: {certificate.theorem.title}")
+        print(f"report: {path} and {path.with_suffix('.json').name}")
     return INTERRUPTED if certificate.interrupted else VERDICTS[certificate.verdict]
 
 
@@ -442,21 +449,36 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 def _collect(arguments: argparse.Namespace) -> int:
     from theoryrl.algorithms import store
+    from theoryrl.experiments import page
 
     sweep, folder = _declared(arguments.file)
     with _bad_input():
         out = store.writable("out", arguments.out or Path(arguments.file).with_suffix(".csv"))
+        path = None if arguments.report is None else page.page_path("report", arguments.report)
         try:
             from theoryrl.experiments.frames import frame
         except ModuleNotFoundError as error:
             raise BadInput(f"collect: expected pandas, got none ({error})") from None
         runs = list(sweep.collect(folder))
+        if path is not None:
+            _sweep_page(path, Path(arguments.file).stem, sweep, folder, runs)
         if not runs:
             raise BadInput(f"file: expected a sweep with finished runs, got none in {folder}")
         with store.atomic(out) as temporary:
             frame(runs).to_csv(temporary, index=False)
     print(f"{out}: {len(runs)} of {len(sweep.tasks())} runs")
     return 0
+
+
+def _sweep_page(path: Path, name: str, sweep: Any, folder: Path, runs: Sequence[Any]) -> None:
+    import matplotlib
+
+    from theoryrl.experiments import page
+    from theoryrl.experiments.sweep_page import sweep_page
+
+    matplotlib.use("Agg")
+    page.write(path, sweep_page(f"Sweep {name}", sweep, sweep.status(folder), runs))
+    print(f"report: {path}", flush=True)
 
 
 def _number(text: str) -> int | float | str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import baselines, cascading, gosprl, groupwise, mex
+from benchmarks import baselines, cascading, experiments, gosprl, groupwise, mex
 
-PAPERS = (baselines, cascading, gosprl, groupwise, mex)
+PAPERS = (baselines, cascading, experiments, gosprl, groupwise, mex)
 SECTIONS = [pytest.param(paper, name, id=f"{paper.__name__.rpartition('.')[2]}-{name}") for paper in PAPERS for name in paper.SECTIONS]
 
 

@@ -1,4 +1,4 @@
-"""Whatever kills a sweep: nothing finished is lost, nothing half-written is read, the message says what happened, and the bits are those of an undisturbed one."""
+"""Whatever kills a sweep: nothing finished is lost, nothing half-written is read, the message says what happened, the bits are the same."""
 
 from __future__ import annotations
 

@@ -378,7 +378,8 @@ class _Rows:
 def _finish(run: Run, file: str | os.PathLike[str] | None) -> Run:
     """Advance `run` to its last target, and save it after each chunk.  Its state is changed in place."""
     path = None if file is None else Path(file)
-    for run in chunks(run):
+    last = run
+    for last in chunks(run):
         if path is not None:
-            run.save(path)
-    return dataclasses.replace(run, checkpoints=run.checkpoints.copy(), curves={name: curve.copy() for name, curve in run.curves.items()})
+            last.save(path)
+    return dataclasses.replace(last, checkpoints=last.checkpoints.copy(), curves={name: curve.copy() for name, curve in last.curves.items()})

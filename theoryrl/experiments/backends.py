@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import importlib
 import os
 import secrets
 import signal
@@ -12,7 +13,7 @@ import subprocess
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from theoryrl.experiments.display import Display
 from theoryrl.experiments.execute import OVERSTAY, Outcome, carry_out, overstayed
 from theoryrl.experiments.sweep import Sweep
 
+Outcomes = Generator[Outcome, None, None]
 BACKENDS = ("threads", "processes", "dask")
 ATTEMPTS = 3
 """How often a run may take its worker down with it before it counts as failed."""
@@ -228,7 +230,7 @@ class _Sweeper:
 
     # Backends: each yields the outcomes of the tasks that it could attempt.
 
-    def _attempts(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def _attempts(self, tasks: Sequence[Task]) -> Outcomes:
         limit, commit = self.sweep.time_limit, _commit()
         attempt = functools.partial(carry_out, folder=self.store.folder, stop=self.stop, time_limit=limit, commit=commit)
         if self.backend == "threads":
@@ -243,7 +245,7 @@ class _Sweeper:
         else:
             self.under_way[key] = since
 
-    def _in_threads(self, tasks: Sequence[Task], attempt: Callable[[Task], Outcome]) -> Iterator[Outcome]:
+    def _in_threads(self, tasks: Sequence[Task], attempt: Callable[[Task], Outcome]) -> Outcomes:
         over = threading.Event()
         if self.sweep.time_limit is not None:
             threading.Thread(target=self._observe, args=(over,), daemon=True).start()
@@ -261,7 +263,7 @@ class _Sweeper:
                     self.told.add(key)
                     self._notice(f"{self.tasks[key]} is {overstayed(limit)}; a thread cannot be stopped there, the backends processes and dask can")
 
-    def _in_processes(self, tasks: Sequence[Task], attempt: Callable[[Task], Outcome]) -> Iterator[Outcome]:
+    def _in_processes(self, tasks: Sequence[Task], attempt: Callable[[Task], Outcome]) -> Outcomes:
         left = {task.key: task for task in tasks}
         while left and not self.stop.exists():
             try:
@@ -291,18 +293,17 @@ class _Sweeper:
                 found.append(Outcome(task.key, "failed", text=text))
         return found
 
-    def _by_dask(self, tasks: Sequence[Task], attempt: Callable[[Task], Outcome]) -> Iterator[Outcome]:
-        from distributed import Client, LocalCluster, as_completed
-
+    def _by_dask(self, tasks: Sequence[Task], attempt: Callable[[Task], Outcome]) -> Outcomes:
+        distributed: Any = importlib.import_module("distributed")
         for task in tasks:  # what failed before is tried anew: a failure found later is one of now
             self.store.path(task, "failure").unlink(missing_ok=True)
         with contextlib.ExitStack() as stack:
             if self.scheduler is None:
                 with _ignoring_interrupts():
-                    cluster = stack.enter_context(LocalCluster(n_workers=self.jobs, threads_per_worker=1, dashboard_address=None))
-            client = stack.enter_context(Client(self.scheduler or cluster, timeout=30))
+                    cluster = stack.enter_context(distributed.LocalCluster(n_workers=self.jobs, threads_per_worker=1, dashboard_address=None))
+            client = stack.enter_context(distributed.Client(self.scheduler or cluster, timeout=30))
             left = {client.submit(attempt, task, key=f"{task.key}-{secrets.token_hex(4)}", pure=False): task for task in tasks}
-            completed = as_completed(left)
+            completed = distributed.as_completed(left)
             for future in completed:
                 task = left[future]
                 if future.status == "finished":
@@ -318,7 +319,7 @@ class _Sweeper:
 _ELSEWHERE = Outcome("", "elsewhere")
 
 
-def _parallel(tasks: Sequence[Task], attempt: Callable[[Task], Outcome], jobs: int, backend: str) -> Iterator[Outcome]:
+def _parallel(tasks: Sequence[Task], attempt: Callable[[Task], Outcome], jobs: int, backend: str) -> Outcomes:
     """Yield outcomes as they come, by joblib."""
     pool = joblib.Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs")
     found = pool(joblib.delayed(attempt)(task) for task in tasks)

@@ -287,7 +287,8 @@ def read_sweep(file: str | os.PathLike[str], evaluate: Callable[[str, str], Any]
         if "n" in checked and "seeds" in checked:
             errors += _drawn(made["algorithms"], made["problems"], checked)[1]
         raise BadSweep(errors)
-    return Sweep(**{key: list(values.values()) for key, values in made.items()}, **checked), path.parent / store
+    fields: dict[str, Any] = {key: list(values.values()) for key, values in made.items()} | checked
+    return Sweep(**fields), path.parent / store
 
 
 def _evaluated(key: str, texts: Any, evaluate: Callable[[str, str], Any]) -> tuple[dict[int, Any], list[str]]:

@@ -5,6 +5,7 @@ from theoryrl.problems.continuing import ContinuingMDP
 from theoryrl.problems.episodic import EpisodicMDP
 from theoryrl.problems.groupwise import ClassStream, ExpertStream, GroupStream, PathStream, RegressionStream
 from theoryrl.problems.hypotheses import ModelClass, ValueClass
+from theoryrl.problems.interchange import GymnasiumMDP, from_gymnasium, to_gymnasium
 from theoryrl.problems.markov_game import MarkovGame
 from theoryrl.problems.problem import Problem
 
@@ -15,10 +16,13 @@ __all__ = [
     "EpisodicMDP",
     "ExpertStream",
     "GroupStream",
+    "GymnasiumMDP",
     "MarkovGame",
     "ModelClass",
     "PathStream",
     "Problem",
     "RegressionStream",
     "ValueClass",
+    "from_gymnasium",
+    "to_gymnasium",
 ]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -175,7 +174,7 @@ class Session:
         from theoryrl.proofs import statistics
 
         checks = sum(self._recorded(CHECKS))
-        commit, modified = _commit(self.config.rootpath)
+        commit, modified = report.checkout(self.config.rootpath)
         self.report = report.make_report(
             self._recorded(THEOREM), self._recorded(MUTANT), level=statistics.LEVEL, statistical_checks=checks, commit=commit, modified=modified,
             seed_offset=self.seed, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED, failed=self.failed,
@@ -242,17 +241,6 @@ def _report_path(config: pytest.Config) -> Path | None:
 def _performed() -> int:
     """Statistical checks performed in this process, without importing anything."""
     return getattr(sys.modules.get("theoryrl.proofs.statistics"), "performed", 0)
-
-
-def _commit(folder: Path) -> tuple[str | None, bool]:
-    """Git's HEAD, and whether tracked files have changed since; None outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None, False
-    head = done.stdout.strip()
-    return head.removesuffix("-dirty"), head.endswith("-dirty")
 
 
 def _theorem_table(theorems: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
