@@ -401,7 +401,7 @@ def _certify(arguments: argparse.Namespace) -> int:
         certificate = certify(algorithm, problem, n, seeds=seeds, theorem=theorem, progress=lambda run: progress.advance(bar))
     print(certificate)
     if path is not None:
-        report.write(path, report.certificate_report(certificate), f"Certificate: {certificate.theorem.title}")
+        report.write(path, report.certificate_report(certificate), f"Certificate: {certificate.theorem.paper} {certificate.theorem.id}")
         print(f"report: {path} and {path.with_suffix('.json').name}")
     return INTERRUPTED if certificate.interrupted else VERDICTS[certificate.verdict]
 

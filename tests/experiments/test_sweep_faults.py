@@ -88,10 +88,11 @@ def test_the_main_process_is_killed_at_random_moments(backend: str, tmp_path: Pa
     assert report.computed <= 8 - len(kept) if orphans else report.computed == 8 - len(kept)
 
 
-@pytest.mark.parametrize("backend", ["threads", "processes"])
+@pytest.mark.parametrize("backend", ["threads", "processes", "dask"])
 def test_ctrl_c_once_lets_runs_save_themselves(backend: str, tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
     process = start(tmp_path, backend)
-    time.sleep(0.7)
+    while not contents(tmp_path):
+        time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers too
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0 and "stopped:" in out and "the same command goes on" in out and "stopping: runs under way save themselves" in err
@@ -130,10 +131,11 @@ def test_a_run_that_always_kills_its_worker_fails_and_the_others_do_not(tmp_path
     assert len(run_sweep(sweep, tmp_path / "a", backend="processes", jobs=1, quiet=True).failed) == 1
 
 
-def test_a_run_that_never_leaves_its_kernel_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["processes", "dask"])
+def test_a_run_that_never_leaves_its_kernel_is_killed(backend: str, tmp_path: Path) -> None:
     sweep = Sweep([Stuck(), Tosser()], [Coin()], 1, 300, time_limit=0.2)
     began = time.monotonic()
-    report = run_sweep(sweep, tmp_path, backend="processes", jobs=2, quiet=True)
+    report = run_sweep(sweep, tmp_path, backend=backend, jobs=2, quiet=True)
     assert report.done == 1 and len(report.late) == 1 and time.monotonic() - began < 60
     assert "inside one chunk beyond 10 times the time limit of 0.2 s: its process was killed" in report.late[0][1]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from theoryrl.proofs import statistics  # before any session inside this process, which forgets what it imports
-from theoryrl.testing import plugin
+from theoryrl.experiments.report import checkout  # before any session inside this process, which forgets what it imports
+from theoryrl.proofs import statistics
 
 pytest_plugins = ["pytester"]
 
@@ -251,12 +251,12 @@ def test_commit(tmp_path: Path):
         identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
         return subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
 
-    assert plugin._commit(tmp_path) == (None, False)
+    assert checkout(tmp_path) == (None, False)
     git("init")
-    assert plugin._commit(tmp_path) == (None, False)
+    assert checkout(tmp_path) == (None, False)
     (tmp_path / "file").write_text("a")
     git("add", "file")
     git("commit", "-m", "first")
-    assert plugin._commit(tmp_path) == (git("rev-parse", "HEAD"), False)
+    assert checkout(tmp_path) == (git("rev-parse", "HEAD"), False)
     (tmp_path / "file").write_text("b")
-    assert plugin._commit(tmp_path) == (git("rev-parse", "HEAD"), True)
+    assert checkout(tmp_path) == (git("rev-parse", "HEAD"), True)

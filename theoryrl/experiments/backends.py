@@ -168,6 +168,7 @@ class _Sweeper:
                     self._take(Outcome(task.key, "done"))
                     continue
                 self._notice(f"damaged: {self.store.path(task).name} was set aside and is computed anew ({task})")
+            self.store.forget_failure(task)  # it is tried anew: a failure that is found later is one of now
             left.append(task)
         return left
 
@@ -285,7 +286,7 @@ class _Sweeper:
                 self.store.take_over(task, claim)
                 self.lost[task.key] = self.lost.get(task.key, 0) + 1
                 self._notice(f"a worker was lost (process {claim.get('pid')}); its run goes on from where it was saved: {task}")
-            if failure is not None and failure["kind"] == "late" and claim is None:
+            if failure is not None and failure["kind"] == "killed" and claim is None:
                 found.append(Outcome(task.key, "late", text=str(failure["text"])))
             elif self.lost.get(task.key, 0) >= ATTEMPTS:
                 text = f"its worker was lost {ATTEMPTS} times"
@@ -295,8 +296,6 @@ class _Sweeper:
 
     def _by_dask(self, tasks: Sequence[Task], attempt: Callable[[Task], Outcome]) -> Outcomes:
         distributed: Any = importlib.import_module("distributed")
-        for task in tasks:  # what failed before is tried anew: a failure found later is one of now
-            self.store.path(task, "failure").unlink(missing_ok=True)
         with contextlib.ExitStack() as stack:
             if self.scheduler is None:
                 with _ignoring_interrupts():

@@ -132,9 +132,9 @@ class Store:
             with store.atomic(self.path(task, "json")) as temporary:
                 temporary.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
             dataclasses.replace(run, seconds=0.0).save(self.path(task))
-        for suffix in ("part", "failure"):
-            with contextlib.suppress(OSError):
-                self.path(task, suffix).unlink()
+        with contextlib.suppress(OSError):
+            self.path(task, "part").unlink()
+        self.forget_failure(task)
 
     def save_part(self, task: Task, run: Run) -> None:
         """Keep an unfinished run."""
@@ -146,9 +146,14 @@ class Store:
         return self._json(self.path(task, "json"))
 
     def save_failure(self, task: Task, kind: str, text: str) -> None:
-        """Keep how a run failed: "failed" with a traceback, or "late"."""
+        """Keep how a run failed: "failed" with a traceback, "late", or "killed" because it was inside a kernel far beyond its limit."""
         with contextlib.suppress(OSError), store.atomic(self.path(task, "failure")) as temporary:
             temporary.write_text(json.dumps({"kind": kind, "run": str(task), "text": text}) + "\n", "utf-8")
+
+    def forget_failure(self, task: Task) -> None:
+        """Forget how the run failed."""
+        with contextlib.suppress(OSError):
+            self.path(task, "failure").unlink()
 
     def failure(self, task: Task) -> dict[str, Any] | None:
         """Return how the run failed when it was last tried, with keys kind, run and text; or None."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import platform
 import signal
@@ -75,13 +76,16 @@ def carry_out(task: Task, folder: Path, stop: Path, time_limit: float | None, co
         Told when the run begins and ends.
     """
     store, began = Store(folder), time.monotonic()
-    if deadly and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep's own process decides, and says so through `stop`
+    if deadly:
+        _serve()
     try:
         if store.has(task):
             return Outcome(task.key, "done")
         if stop.exists():
             return Outcome(task.key, "stopped")
+        failure = store.failure(task)
+        if failure is not None and failure["kind"] == "killed":  # a scheduler tries again what took its worker down
+            return Outcome(task.key, "late", text=str(failure["text"]))
         if not store.claim(task):
             return Outcome(task.key, "elsewhere")
         try:
@@ -97,6 +101,24 @@ def carry_out(task: Task, folder: Path, stop: Path, time_limit: float | None, co
         text = traceback.format_exc()
         store.save_failure(task, "failed", text)
         return Outcome(task.key, "failed", 0, time.monotonic() - began, text)
+
+
+@functools.cache
+def _serve() -> None:
+    """Make this process a sweep's worker: Ctrl-C is for the sweep's own process, which says so through `stop`, and without that one it ends."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def end_with_parent() -> None:
+        while os.getppid() == parent or _under_way:
+            time.sleep(1)
+        os._exit(0)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+_under_way: set[str] = set()
 
 
 def _go(task: Task, store: Store, stop: Path, time_limit: float | None, commit: str, began: float) -> Outcome:
@@ -144,10 +166,11 @@ def _watched(task: Task, store: Store, time_limit: float | None) -> Iterator[Non
     """Kill this process if the task is still under way after ten time limits: it is inside a kernel, which nothing else can stop."""
 
     def kill() -> None:
-        store.save_failure(task, "late", overstayed(time_limit or 0.0) + ": its process was killed")
+        store.save_failure(task, "killed", overstayed(time_limit or 0.0) + ": its process was killed")
         store.release(task)
         os._exit(1)
 
+    _under_way.add(task.key)
     timer = None
     if time_limit is not None:
         timer = threading.Timer(OVERSTAY * time_limit, kill)
@@ -156,6 +179,7 @@ def _watched(task: Task, store: Store, time_limit: float | None) -> Iterator[Non
     try:
         yield
     finally:
+        _under_way.discard(task.key)
         if timer is not None:
             timer.cancel()
 

@@ -98,14 +98,14 @@ def _cell(cell: Cell) -> str:
     return f'<td data-heading="{cell[0]}"{key}>{cell[1]}</td>'
 
 
-def figure(fig: Any, anchor: str, caption: str) -> str:
-    """Return a matplotlib figure as inline SVG with a caption (HTML); `anchor` begins all its ids, so that figures of one page don't collide."""
+def figure(fig: Any, anchor: str) -> str:
+    """Return a matplotlib figure as inline SVG; `anchor` begins all its ids, so that figures of one page don't collide."""
     import matplotlib as mpl
 
     out = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": anchor, "svg.fonttype": "path"}):
         fig.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")), bbox_inches="tight")
-    return f'<figure class="drawing"><div class="box">{inline(out.getvalue(), anchor)}</div><figcaption>{caption}</figcaption></figure>'
+    return f'<figure class="drawing"><div class="box">{inline(out.getvalue(), anchor)}</div></figure>'
 
 
 def inline(svg: str, anchor: str) -> str:
@@ -165,7 +165,7 @@ table{border-collapse:collapse;width:100%;font-size:.92rem}
 th{text-align:left;font-weight:600;color:var(--soft);font-size:.82rem;border-bottom:1.5px solid var(--ink);padding:.3rem .9rem .3rem 0;vertical-align:bottom}
 td{border-bottom:1px solid var(--rule);padding:.45rem .9rem .45rem 0;vertical-align:top;font-variant-numeric:tabular-nums;overflow-wrap:break-word}
 .wide td{white-space:nowrap}
-.wide td:has(code){white-space:normal;min-width:11rem}
+.wide td:has(code){white-space:normal;min-width:9rem}
 th button{all:unset;cursor:pointer}
 th button:hover,th button:focus-visible{color:var(--ink);text-decoration:underline}
 th[aria-sort] button{color:var(--ink)}
@@ -204,8 +204,8 @@ path.bound{stroke:var(--orange);stroke-width:2.2}
 path.median{stroke:var(--blue);stroke-width:2.2}
 .chart path.band{fill:var(--blue);fill-opacity:.2}
 .chart text.trivial{fill:var(--dark)}.chart text.bound{fill:var(--brown)}.chart text.median{fill:var(--blue)}
-.drawings{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1.6rem 2rem;align-items:start}
-.drawing svg{display:block;width:100%;min-width:24rem;height:auto}
+.drawings{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,25rem),1fr));gap:1.6rem 2rem;align-items:start}
+.drawing svg{display:block;width:100%;min-width:21rem;height:auto}
 @media (prefers-color-scheme:dark){.drawing svg{background:#fff;border-radius:4px}}
 @media (max-width:860px){
  main{padding:1.8rem 1.4rem 3rem}
@@ -223,6 +223,8 @@ path.median{stroke:var(--blue);stroke-width:2.2}
  .line,.step{grid-template-columns:2.2rem minmax(0,1fr) auto}.bar{grid-column:1/-1;height:22px}.step .bar{display:none}.axis>div{width:100%}
  dl{grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));column-gap:1rem}
  .chart text{font-size:15px}
+ h1{font-size:1.6rem}
+ .wide{font-size:.85rem}.wide td:has(code){min-width:6.5rem}.wide th,.wide td{padding-right:.6rem}
 }
 @media print{
  :root{color-scheme:light}

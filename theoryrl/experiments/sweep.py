@@ -104,7 +104,7 @@ class Sweep:
             elif claim is not None and not witness.dead(claim):
                 state = "running"
             elif failure is not None:
-                state = failure["kind"]
+                state = "failed" if failure["kind"] == "failed" else "late"
                 failures.append((str(task), str(failure["text"])))
             else:
                 state = "begun" if store.path(task, "part").exists() else "missing"

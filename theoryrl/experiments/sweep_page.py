@@ -38,8 +38,7 @@ def sweep_page(title: str, sweep: Sweep, status: Status, runs: Sequence[Run]) ->
         found, curve = groups(runs), main_curve(runs)
         parts.append(f"<section><h2>Final {escape(curve)}</h2>{_final(found, curve, len(sweep.seeds))}{_all_curves(found)}</section>")
         if curve != "steps":
-            drawings = "".join(_drawing(group, curve, f"f{i}") for i, group in enumerate(found))
-            parts.append(f'<section><h2>Comparison on each problem</h2><div class="drawings">{drawings}</div></section>')
+            parts.append(f"<section><h2>Comparison on each problem</h2>{_drawings(found, curve)}</section>")
         if len(sweep.algorithms) > 1:
             parts.append(f"<section><h2>Paired comparisons</h2>{_comparisons(found, curve)}</section>")
     if status.failures:
@@ -93,21 +92,25 @@ def _spread(runs: Sequence[Run], curve: str, seeds: int) -> list[Cell]:
     return [("Seeds", f"{len(runs)}{of}", len(runs)), *cells]
 
 
-def _drawing(group: Group, curve: str, anchor: str) -> str:
+def _drawings(found: Sequence[Group], curve: str) -> str:
     import matplotlib.pyplot as plt
 
     from theoryrl.experiments.plots import plot_comparison
 
-    try:
-        drawn = plot_comparison([run for by_seed in group.runs.values() for run in by_seed.values()], curve=curve)[0].figure
-    except ValueError as error:  # seeds that share no checkpoint
-        return alarm(f"{code(group.problem)} is not drawn: {escape(str(error))}")
-    caption = " ".join(drawn.get_supxlabel().split())
-    drawn.supxlabel("")  # at the width of a phone it could not be read
-    try:
-        return figure(drawn, anchor, escape(caption))
-    finally:
+    parts, captions = [], []
+    for i, group in enumerate(found):
+        try:
+            drawn = plot_comparison([run for by_seed in group.runs.values() for run in by_seed.values()], curve=curve)[0].figure
+        except ValueError as error:  # seeds that share no checkpoint
+            parts.append(alarm(f"{code(group.problem)} is not drawn: {escape(str(error))}"))
+            continue
+        captions.append(" ".join(drawn.get_supxlabel().split()))
+        drawn.supxlabel("")  # told once, below all figures, in letters that a phone shows
+        drawn.set_size_inches(5.0, drawn.get_figheight() - 0.4)
+        parts.append(figure(drawn, f"f{i}"))
         plt.close(drawn)
+    told = "".join(f'<p class="note">{escape(caption)}</p>' for caption in dict.fromkeys(captions))
+    return f'<div class="drawings">{"".join(parts)}</div>{told}'
 
 
 def _comparisons(found: Sequence[Group], curve: str) -> str:
