@@ -59,7 +59,7 @@ def package_plan(world: World, N: np.ndarray, goal: np.ndarray, delta_m: float, 
         raise AssertionError(str(error)) from error
 
 
-GRID = 2 ** np.arange(50)
+GRID = 4 ** np.arange(25)
 """Counts at which the package's own radii and boxes are asked for."""
 
 

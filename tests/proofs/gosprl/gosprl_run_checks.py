@@ -42,10 +42,10 @@ def package_bound(world: World, algorithm: Any, problem: Any) -> float:
     return float(world("theoryrl.algorithms.gosprl.gosprl_theory").time_bound(algorithm, problem))
 
 
-def run_of(algorithm: Any, problem: Any, n: int, seed: int) -> Any:
+def run_of(algorithm: Any, problem: Any, n: int, seed: int, checkpoints: Any = None) -> Any:
     """A raw run, on which planning that does not end is a failure."""
     try:
-        return algorithm.run(problem, n, seed=own.FIRST_SEED + seed, trace="raw")
+        return algorithm.run(problem, n, seed=own.FIRST_SEED + seed, trace="raw", checkpoints=checkpoints)
     except RuntimeError as error:
         raise AssertionError(f"{algorithm} on {problem!r}: {error}") from error
 
@@ -165,7 +165,8 @@ class Survey:
         key = (wanted, instance.name, kind, seed)
         if key not in self.known:
             algorithm, problem, most = self.case(instance, kind)
-            run = run_of(algorithm, problem, min(most, LONG), seed)
+            steps = min(most, LONG)
+            run = run_of(algorithm, problem, steps, seed, [k for k in (4**i for i in range(1, 20)) if k <= steps])
             replay = own.Replay(algorithm, problem, instance.b, run)
             self.known[key] = repr(run), {name: FINDINGS[name](self.world, replay, run) for name in wanted}
         return self.known[key][0], self.known[key][1][check]
