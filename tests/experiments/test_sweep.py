@@ -17,7 +17,8 @@ from sweep_toys import Coin, Raiser, Stuck, Tosser
 
 from envs_synthetic.baselines import dirichlet_prior, two_state
 from envs_synthetic.cascading import hidden_gem
-from theoryrl.algorithms import PSRL, UCBVI, CascadingVI, Run
+from envs_synthetic.mex import treasure_class
+from theoryrl.algorithms import MEX, PSRL, UCBVI, CascadingVI, DoublingMEX, Run
 from theoryrl.cli import main
 from theoryrl.experiments import backends, cache, execute
 from theoryrl.experiments.backends import run_sweep
@@ -194,13 +195,15 @@ def test_the_code_version_covers_what_a_run_rests_on() -> None:
     covered = fingerprint._closure((UCBVI.__module__,))
     assert {f"theoryrl.{name}" for name in ("algorithms.run", "jit", "planning.episodic", "problems.episodic", "algorithms.baselines.ucbvi_trace")} <= covered
     assert not any(name.startswith(("theoryrl.proofs", "theoryrl.experiments", "theoryrl.algorithms.mex", "theoryrl.algorithms.cascading")) for name in covered)
-    assert code_version(UCBVI) != code_version(CascadingVI) and len(code_version(UCBVI)) == 64
+    assert code_version(UCBVI()) != code_version(CascadingVI()) and len(code_version(UCBVI(), two_state(3))) == 64
+    nested = {kind.__name__ for kind in fingerprint._classes(DoublingMEX(MEX(treasure_class())))}
+    assert nested == {"DoublingMEX", "MEX", "ModelClass"}
 
 
 def test_runs_of_an_older_version_are_left_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from theoryrl.experiments import sweep as module
 
-    monkeypatch.setattr(module, "code_version", lambda *classes: "0" * 64)
+    monkeypatch.setattr(module, "code_version", lambda *things: "0" * 64)
     run_sweep(toys(), tmp_path, quiet=True)
     before = files(tmp_path)
     monkeypatch.undo()

@@ -123,24 +123,25 @@ _under_way: set[str] = set()
 
 def _go(task: Task, store: Store, stop: Path, time_limit: float | None, commit: str, began: float) -> Outcome:
     parent = os.getppid()
-    run = store.load_part(task) or begin(task.algorithm, task.problem, task.n, seed=task.seed, checkpoints=task.checkpoints, trace=task.trace)
-    before, saved = run.steps, began
-    for run in chunks(run):
+    begun = store.load_part(task) or begin(task.algorithm, task.problem, task.n, seed=task.seed, checkpoints=task.checkpoints, trace=task.trace)
+    run, saved = begun, began
+    for run in chunks(begun):
         now = time.monotonic()
-        state: State | None = None
-        if not run.finished:
-            orphaned = os.getppid() != parent  # nobody would hear of the end
-            state = "late" if time_limit is not None and now - began > time_limit else "stopped" if orphaned or stop.exists() else None
-            if state is not None or now - saved > PART_SECONDS:
-                store.save_part(task, run)
-                saved = now
-        if state is not None:
-            text = f"{run.steps:,} of {run.n:,} steps after {now - began:.1f} s; it goes on from there when the sweep is run again" if state == "late" else ""
-            if state == "late":
-                store.save_failure(task, "late", text)
-            return Outcome(task.key, state, run.steps - before, now - began, text)
+        if run.finished:
+            break
+        stopping = stop.exists() or os.getppid() != parent  # without its parent, nobody would hear of the end
+        late = time_limit is not None and now - began > time_limit
+        if late or stopping or now - saved > PART_SECONDS:
+            store.save_part(task, run)
+            saved = now
+        if late:
+            text = f"{run.steps:,} of {run.n:,} steps after {now - began:.1f} s; it goes on from there when the sweep is run again"
+            store.save_failure(task, "late", text)
+            return Outcome(task.key, "late", run.steps - begun.steps, now - began, text)
+        if stopping:
+            return Outcome(task.key, "stopped", run.steps - begun.steps, now - began)
     store.save(task, run, _about(run, commit))
-    return Outcome(task.key, "done", run.steps - before, time.monotonic() - began)
+    return Outcome(task.key, "done", run.steps - begun.steps, time.monotonic() - began)
 
 
 def _about(run: Run, commit: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import hashlib
 import importlib
@@ -11,6 +12,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -21,18 +23,19 @@ FLOORS = ("jit", "validate", "planning", "problems", "estimation", "complexity",
 """What an algorithm may rest on; imports of higher floors are doors upward, which change no bits."""
 
 
-def code_version(*classes: type) -> str:
-    """Return a digest (64 hexadecimal digits) of all sources that `classes` rest on, with the store format and the minor versions of numpy and numba.
+def code_version(*things: Any) -> str:
+    """Return a digest (64 hexadecimal digits) of all sources that algorithms and problems rest on, with the store format and numpy's and numba's minor versions.
 
-    Covered are the modules that define the classes and every module of theoryrl, up to the floor of algorithms, that these
-    import, directly or not.
+    Covered are the modules that define their classes, and those of the dataclasses in their fields, and every module of
+    theoryrl, up to the floor of algorithms, that these import, directly or not.
 
     Raises
     ------
     ValueError
         If the source of a class cannot be read (it was typed at a prompt).
     """
-    modules = tuple(sorted({name for made in classes for kind in made.__mro__ if kind is not object for name in [kind.__module__]} - set(sys.stdlib_module_names)))
+    classes = sorted({kind for thing in things for kind in _classes(thing)}, key=lambda kind: (kind.__module__, kind.__qualname__))
+    modules = tuple(sorted({kind.__module__ for made in classes for kind in made.__mro__} - sys.stdlib_module_names))
     digest = hashlib.sha256(f"format {store.FORMAT}, numpy {_minor(np.__version__)}, numba {_minor(numba.__version__)}\n".encode())
     for name in sorted(_closure(modules)):
         digest.update(f"{name}\n".encode() + _source(name))
@@ -45,11 +48,22 @@ def code_version(*classes: type) -> str:
     return digest.hexdigest()
 
 
+def _classes(thing: Any) -> Iterator[type]:
+    """Yield the class of a dataclass instance, and those of the ones in its fields."""
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        yield type(thing)
+        for field in dataclasses.fields(thing):
+            yield from _classes(getattr(thing, field.name, None))
+    elif isinstance(thing, (tuple, list)):
+        for item in thing:
+            yield from _classes(item)
+
+
 def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _closure(modules: tuple[str, ...]) -> frozenset[str]:
     found: set[str] = set()
     ahead = list(modules)
@@ -61,7 +75,7 @@ def _closure(modules: tuple[str, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _imported(name: str) -> tuple[str, ...]:
     """Return the modules of theoryrl's lower floors that a module names in its imports."""
     package = name if (_file(name) or Path()).name == "__init__.py" else name.rpartition(".")[0]
@@ -93,7 +107,7 @@ def _lower(name: str) -> bool:
     return parts[0] == "theoryrl" and len(parts) > 1 and parts[1] in FLOORS
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _file(name: str) -> Path | None:
     """Return the source file of a module, or None if there is no such module or it has none."""
     if name == "__main__":
@@ -106,7 +120,7 @@ def _file(name: str) -> Path | None:
     return Path(spec.origin) if spec is not None and spec.origin is not None and spec.origin.endswith(".py") else None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _source(name: str) -> bytes:
     file = _file(name)
     return b"" if file is None else file.read_bytes()

@@ -65,9 +65,10 @@ class Sweep:
     trace: bool = False
     time_limit: float | None = None
     check_theorems: bool = True
+    _drawn: list[list[Problem]] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
         checked, errors = _checked(fields)
         if not errors:
             drawn, errors = _drawn(dict(enumerate(checked["algorithms"])), dict(enumerate(checked["problems"])), checked)
@@ -79,14 +80,14 @@ class Sweep:
     def tasks(self) -> list[Task]:
         """Return all runs of the sweep, seed by seed, so that what is finished early covers all algorithms and problems."""
         algorithms = [(algorithm, files.digest(algorithm)) for algorithm in self.algorithms]
-        problems = [[(problem, files.digest(problem)) for problem in draws] for draws in self._drawn]  # type: ignore[attr-defined]
+        problems = [[(problem, files.digest(problem)) for problem in draws] for draws in self._drawn]
         rest = (self.n, self.checkpoints, self.trace)
         found = []
         for i, seed in enumerate(self.seeds):
             for draws in problems:
                 problem, of_problem = draws[i if len(draws) > 1 else 0]
                 for algorithm, of_algorithm in algorithms:
-                    code = code_version(type(algorithm), type(problem))
+                    code = code_version(algorithm, problem)
                     key = files.digest({"algorithm": of_algorithm, "problem": of_problem, "seed": seed, "rest": rest})
                     found.append(Task(algorithm, problem, seed, *rest, code, key))
         return found
@@ -195,7 +196,7 @@ def _drawn(algorithms: dict[int, Algorithm], problems: dict[int, Any], others: d
     for i, algorithm in algorithms.items():
         try:
             files.digest(algorithm)
-            code_version(type(algorithm))
+            code_version(algorithm)
         except (TypeError, ValueError) as error:
             errors.append(f"algorithms[{i}]: {error}")
             continue
@@ -213,10 +214,10 @@ def _misfit(algorithm: Algorithm, problem: Problem, n: int, check_theorems: bool
         return str(error)
     if not check_theorems:
         return ""
-    import theoryrl.proofs
-    from theoryrl.proofs.theorem import registry
+    from theoryrl.proofs import registry
 
-    failing = [(theorem, a) for theorem in registry if theorem.is_about(algorithm) for a in theorem.failing(algorithm, problem, n)]
+    about = [theorem for theorem in registry if theorem.is_about(algorithm) and not theorem.on_request]
+    failing = [(theorem, a) for theorem in about for a in theorem.failing(algorithm, problem, n)]
     return "; ".join(f"{theorem.title} does not apply: {assumption.name} ({assumption.witness})" for theorem, assumption in failing)
 
 
