@@ -31,7 +31,8 @@ def article(t: Record, anchor: str) -> str:
     if t["chains"]:
         facts.append(("Vacuity", _vacuity_explained(t)))
     if t["exponent"] and None not in t["exponent"]:
-        facts.append(("Growth exponent", "{:.2f} <small>[{:.2f}, {:.2f}], last decade</small>".format(*t["exponent"])))
+        mean, low, high = (f"{round(value, 2) + 0.0:.2f}".replace("-", "−") for value in t["exponent"])
+        facts.append(("Growth exponent", f"{mean} <small>[{low}, {high}], last decade</small>"))
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
     out = f'<article id="{anchor}"><h3>{verdict_badge(t["verdict"])} {escape(t["name"])} <small>{escape(t["source"])}</small></h3>{statement}<dl>{listed}</dl>'
     if t["broken"]:

@@ -24,7 +24,7 @@ FLOORS = ("jit", "validate", "planning", "problems", "estimation", "complexity",
 
 
 def code_version(*things: Any) -> str:
-    """Return a digest (64 hexadecimal digits) of all sources that algorithms and problems rest on, with the store format and numpy's and numba's minor versions.
+    """Return a digest (64 hexadecimal digits) of all sources that algorithms and problems rest on, the store format, and minor versions of numpy and numba.
 
     Covered are the modules that define their classes, and those of the dataclasses in their fields, and every module of
     theoryrl, up to the floor of algorithms, that these import, directly or not.

@@ -72,8 +72,8 @@ def badge(kind: str, text: str) -> str:
 
 
 def code(call: str) -> str:
-    """Return a call, which may break between its arguments."""
-    return f"<code>{re.sub(r'(?<=[(=])', '<wbr>', escape(call))}</code>"
+    """Return a call, which may break between its words."""
+    return f"<code>{re.sub(r'(?<=[(=_])', '<wbr>', escape(call))}</code>"
 
 
 def table(rows: Sequence[Sequence[Cell]], *, wide: bool = False) -> str:

@@ -104,12 +104,13 @@ def _drawings(found: Sequence[Group], curve: str) -> str:
         except ValueError as error:  # seeds that share no checkpoint
             parts.append(alarm(f"{code(group.problem)} is not drawn: {escape(str(error))}"))
             continue
-        captions.append(" ".join(drawn.get_supxlabel().split()))
+        captions.append((group.problem, " ".join(drawn.get_supxlabel().split())))
         drawn.supxlabel("")  # told once, below all figures, in letters that a phone shows
         drawn.set_size_inches(5.0, drawn.get_figheight() - 0.4)
         parts.append(figure(drawn, f"f{i}"))
         plt.close(drawn)
-    told = "".join(f'<p class="note">{escape(caption)}</p>' for caption in dict.fromkeys(captions))
+    alike = len({caption for _, caption in captions}) == 1
+    told = "".join(f'<p class="note">{"" if alike else code(problem) + ": "}{escape(caption)}</p>' for problem, caption in captions[: 1 if alike else None])
     return f'<div class="drawings">{"".join(parts)}</div>{told}'
 
 
@@ -139,17 +140,21 @@ def _comparisons(found: Sequence[Group], curve: str) -> str:
 
 
 def _failures(failures: Sequence[tuple[str, str]]) -> str:
-    """Runs that failed alike together, with the traceback of the first."""
-    alike: dict[str, list[tuple[str, str]]] = {}
+    """Runs that failed alike together, with the traceback of the first; what is only a message (of a time limit) in one list."""
+    messages, alike = [], dict[str, list[tuple[str, str]]]()
     for run, text in failures:
-        alike.setdefault((text.strip().splitlines() or ["no reason was recorded"])[-1], []).append((run, text))
+        lines = text.strip().splitlines() or ["no reason was recorded"]
+        if len(lines) == 1:
+            messages.append(f"<li>{code(run)}: {escape(lines[0])}</li>")
+        else:
+            alike.setdefault(lines[-1], []).append((run, text.strip()))
     parts = []
     for reason, same in alike.items():
         named = [f"<li>{code(run)}</li>" for run, _ in same[:MOST_RUNS]] + [f"<li>and {len(same) - MOST_RUNS} more</li>"] * (len(same) > MOST_RUNS)
         summary = f'<summary><span class="bad">{escape(reason)}</span> <small>{len(same)} run{"s" * (len(same) > 1)}</small></summary>'
-        first = f"<p>Of the first:</p><pre>{escape(same[0][1].strip())}</pre>" if same[0][1].strip() else ""
+        first = f"<p>{'Of the first:' if len(same) > 1 else 'Its traceback:'}</p><pre>{escape(same[0][1])}</pre>"
         parts.append(f"<details{' open' * (len(alike) == 1)}>{summary}<ul>{''.join(named)}</ul>{first}</details>")
-    return "".join(parts)
+    return "".join(parts) + (f"<ul>{''.join(messages)}</ul>" if messages else "")
 
 
 def _finite(value: float) -> float | None:
