@@ -478,7 +478,7 @@ def plans(scale: str) -> Drawing:
         f"""Number of plans (extended value iterations) of whole runs against their time, one mark a run: {seeds} seeds (0 to {seeds - 1}) for each of
         {len(bs)} numbers b of samples of every pair, delta = .1. Lazy: a new plan only when the goals have changed or a pair's visits in travelling have
         doubled its samples. Always: at the first step of every episode too, as the paper does (from memory). The red marks are proved (lemma A6, surely). More
-        samples do not need more plans: while a state is unmet the learner stays with it, and what it sees there makes the later plans good. Mean plans,
+        samples do not need more plans: what is seen while they are collected makes the later plans good. Mean plans,
         episodes and travel steps at the largest b: {"; ".join(says)}.""",
     )
 
@@ -553,7 +553,7 @@ def nonvacuous(scale: str) -> Drawing:
         "river swim": (_river(), "--", lambda problem, k: k),
         "lock_chain(n=12)": (lock_chain(12), ":", lambda problem, k: only(problem, -1, k)),
     }
-    powers = np.array([1e2, 1e3, 1e4, 1e5, 1e6, 1e8])
+    powers = 10.0 ** np.arange(2, 9)
     for name, (problem, dashes, demand) in instances.items():
         for kind, (label, _, red, _) in kinds.items():
             ratios = []
@@ -572,7 +572,7 @@ def nonvacuous(scale: str) -> Drawing:
         actions, 2 B (2^n - 1), for B = {B} samples of one pair of the last state of a combination lock of length n. The worst policy never finishes; a time
         bound is called non-vacuous when it is below the random actions' mean: {"; ".join(since)}. Right: the bounds over the linear program's lower bound of
         any learner's mean time, against the number of samples; river swim: the same of all 12 pairs. With more samples both tend to I_0 / (1 - precision) + B
-        steps, which on two(q) is the lower bound up to the precision, on the others above it, as each sample is charged the worst way to its state.""",
+        steps, which on two(q) and on the lock is the lower bound up to the precision, and on river swim above it: each sample is charged the worst way.""",
     )
 
 
