@@ -408,7 +408,7 @@ def goal_free(scale: str) -> Drawing:
     for k, lost in losses.items():
         none = np.mean(lost <= 1e-9)
         heights = np.histogram(np.clip(lost, edges[0], 0.99 * edges[-1]), edges)[0] / lost.size
-        ax.stairs(heights, edges, color=shades[k], linewidth=1.8, fill=k == b, alpha=0.5 if k == b else 1, label=f"b = {k:,}: no loss in {none:.1%}")
+        ax.stairs(heights, edges, color=shades[k], linewidth=1.8, fill=k == b, alpha=0.5 if k == b else 1, label=f"b = {k:,}: no loss in {_share(none)}")
     for (lemma, gaps), dashes in zip(certified.items(), ("-", "--"), strict=True):
         if len(gaps):
             ax.stairs(np.histogram(gaps, edges)[0] / len(plans), edges, color="black", linestyle=dashes, label=f"certified by {lemma} at b = {b:,}: at most")
@@ -428,6 +428,11 @@ def goal_free(scale: str) -> Drawing:
         at most. Fewer samples, without a guarantee: coloured lines (losses beyond 20, or infinite, in the last bin). Black: what the data-driven certificates
         say at b = {b:,}, which know neither V* nor D. All of this certifies, and is no advice how much to sample.""",
     )
+
+
+def _share(x: float) -> str:
+    """Return a share in per cent, never 100 for less than all."""
+    return "all" if x == 1 else f"{100 * x:.4g} %"
 
 
 def _frequencies(N: np.ndarray) -> np.ndarray:
