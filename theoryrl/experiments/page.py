@@ -165,7 +165,8 @@ table{border-collapse:collapse;width:100%;font-size:.92rem}
 th{text-align:left;font-weight:600;color:var(--soft);font-size:.82rem;border-bottom:1.5px solid var(--ink);padding:.3rem .9rem .3rem 0;vertical-align:bottom}
 td{border-bottom:1px solid var(--rule);padding:.45rem .9rem .45rem 0;vertical-align:top;font-variant-numeric:tabular-nums;overflow-wrap:break-word}
 .wide td{white-space:nowrap}
-.wide td:has(code){white-space:normal;min-width:9rem}
+.wide td:has(code){white-space:normal}
+td:has(code){min-width:9rem}
 th button{all:unset;cursor:pointer}
 th button:hover,th button:focus-visible{color:var(--ink);text-decoration:underline}
 th[aria-sort] button{color:var(--ink)}
@@ -218,7 +219,7 @@ path.median{stroke:var(--blue);stroke-width:2.2}
  .blocks thead{display:none}.blocks.sorting thead{display:block}.blocks th{display:inline-block;border:0}
  .blocks.sorting thead th:first-child::before{content:"Sort by: "}
  .blocks tr{border-bottom:1px solid var(--rule);padding:.6rem 0}
- .blocks td{border:0;padding:.1rem 0 .1rem 6.2rem;min-height:1.6rem;position:relative}
+ .blocks td,.blocks td:has(code){border:0;min-width:0;padding:.1rem 0 .1rem 6.2rem;min-height:1.6rem;position:relative}
  .blocks td::before{content:attr(data-heading);position:absolute;left:0;width:5.8rem;color:var(--soft);font-size:.82rem;line-height:1.7}
  .line,.step{grid-template-columns:2.2rem minmax(0,1fr) auto}.bar{grid-column:1/-1;height:22px}.step .bar{display:none}.axis>div{width:100%}
  dl{grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));column-gap:1rem}
