@@ -18,7 +18,7 @@ from paper_figs.drawing import BAND, Draw, Drawing, band, drawing, figure, growt
 from theoryrl.algorithms import PSRL, UCBVI, Algorithm, OptimisticQLearning, Run, run_many
 from theoryrl.algorithms.baselines import UCRL2
 from theoryrl.experiments.plots import ACCENT, BOUND, OKABE_ITO, TRIVIAL
-from theoryrl.experiments.report import number
+from theoryrl.experiments.wording import number
 from theoryrl.problems import ContinuingMDP, EpisodicMDP, Problem
 from theoryrl.proofs import theorem_for
 from theoryrl.proofs.baselines import ucbvi_printed_bound, ucrl2_printed_bound

@@ -34,7 +34,7 @@ from theoryrl.algorithms import (
     run_many,
 )
 from theoryrl.experiments.plots import ACCENT, BOUND, MUTED, OKABE_ITO, TRIVIAL
-from theoryrl.experiments.report import number
+from theoryrl.experiments.wording import number
 from theoryrl.problems import RegressionStream
 from theoryrl.proofs import statistics
 from theoryrl.proofs.groupwise import KAPPA, alpha, anh_bound, bound_per_group, potential_bound, theorem_combined, theorem_specialist

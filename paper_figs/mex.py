@@ -21,7 +21,7 @@ from theoryrl.algorithms.mex.branch_and_bound import branch_and_bound
 from theoryrl.algorithms.mex.classes import model_tables
 from theoryrl.complexity.gec import brute_force_gec, paper_gec, realised_gec
 from theoryrl.experiments.plots import ACCENT, BOUND, MUTED, OKABE_ITO, TRIVIAL
-from theoryrl.experiments.report import number
+from theoryrl.experiments.wording import number
 from theoryrl.problems import EpisodicMDP
 from theoryrl.proofs import statistics, theorem_for
 from theoryrl.testing.world import world

@@ -15,7 +15,7 @@ from scipy import special
 from theoryrl import validate
 from theoryrl.algorithms.run import Run
 from theoryrl.experiments.frames import Group, final_value, groups, listed
-from theoryrl.experiments.report import number
+from theoryrl.experiments.wording import number
 
 if TYPE_CHECKING:
     import pandas

@@ -18,7 +18,7 @@ import numpy as np
 from theoryrl.algorithms import store
 from theoryrl.algorithms.run import Run
 from theoryrl.experiments.frames import Group, by_label, final_value, groups, listed, parameters
-from theoryrl.experiments.report import number
+from theoryrl.experiments.wording import number
 from theoryrl.proofs import statistics
 from theoryrl.proofs.theorem import Line, Proof, theorem_for
 

@@ -19,8 +19,7 @@ import numpy as np
 from theoryrl.experiments import page as pages
 from theoryrl.experiments.article import VERDICTS, Record, article, vacuity, verdict_badge
 from theoryrl.experiments.page import Cell, alarm, badge, code, table
-from theoryrl.experiments.wording import natural, readable
-from theoryrl.experiments.wording import number as number
+from theoryrl.experiments.wording import natural, number, readable
 from theoryrl.proofs import statistics
 from theoryrl.proofs.certify import Certificate
 
