@@ -21,27 +21,37 @@ from theoryrl.algorithms import Algorithm, Run, store
 from theoryrl.algorithms.run import begin, chunks
 from theoryrl.cli import _algorithms
 
-EPISODIC: Callable[[], Any] = lambda: of_baselines.two_state(3)  # noqa: E731
-CASCADE: Callable[[], Any] = lambda: of_cascading.hidden_gem()  # noqa: E731
-CONTINUING: Callable[[], Any] = lambda: of_baselines.river_swim_continuing(4)  # noqa: E731
-CLASSES: Callable[[], Any] = lambda: of_groupwise.crossing(T=300)  # noqa: E731
+
+def episodic() -> Any:
+    return of_baselines.two_state(3)
+
+
+def continuing() -> Any:
+    return of_baselines.river_swim_continuing(4)
+
+
+def classes() -> Any:
+    return of_groupwise.crossing(T=300)
+
+
 DEMAND = ((3, 0), (0, 9), (1, 1), (0, 7))
 
 CASES: dict[str, tuple[Callable[[], Algorithm], Callable[[], Any]]] = {
-    **{name: (getattr(every, name), EPISODIC) for name in ("EpsGreedyModel", "EpsGreedyQLearning", "OptimisticFirstVisit", "OptimisticQLearning")},
-    **{name: (getattr(every, name), EPISODIC) for name in ("PSRL", "SimplifiedUCBVI", "UCBVI", "MEXTabular")},
-    **{name: (getattr(every, name), CASCADE) for name in ("AdaptVI", "CascadingVI", "CascadingVIBonus", "CascadingVIOracle", "GreedyCascade", "MyopicCascade")},
-    "CascadingBPI": (lambda: every.CascadingBPI(epsilon=0.5), CASCADE),
-    "UCRL2": (every.UCRL2, CONTINUING),
-    **{name: (functools.partial(getattr(every, name), DEMAND), CONTINUING) for name in ("GOSPRL", "UniformCollection", "OracleCollection", "ZeroOneUCRL")},
-    "MaxEntCollection": (lambda: every.MaxEntCollection(DEMAND), CONTINUING),
-    **{name: (getattr(every, name), CONTINUING) for name in ("MaxEntEstimation", "FrankWolfeEstimation")},
+    **{name: (getattr(every, name), episodic) for name in ("EpsGreedyModel", "EpsGreedyQLearning", "OptimisticFirstVisit", "OptimisticQLearning")},
+    **{name: (getattr(every, name), episodic) for name in ("PSRL", "SimplifiedUCBVI", "UCBVI", "MEXTabular")},
+    **{name: (getattr(every, name), of_cascading.hidden_gem) for name in ("AdaptVI", "CascadingVI", "CascadingVIBonus", "CascadingVIOracle")},
+    **{name: (getattr(every, name), of_cascading.hidden_gem) for name in ("GreedyCascade", "MyopicCascade")},
+    "CascadingBPI": (lambda: every.CascadingBPI(epsilon=0.5), of_cascading.hidden_gem),
+    "UCRL2": (every.UCRL2, continuing),
+    **{name: (functools.partial(getattr(every, name), DEMAND), continuing) for name in ("GOSPRL", "UniformCollection", "OracleCollection", "ZeroOneUCRL")},
+    "MaxEntCollection": (lambda: every.MaxEntCollection(DEMAND), continuing),
+    **{name: (getattr(every, name), continuing) for name in ("MaxEntEstimation", "FrankWolfeEstimation")},
     "MEX": (lambda: every.MEX(of_mex.treasure_class()), of_mex.treasure),
     "DoublingMEX": (lambda: every.DoublingMEX(every.MEX(of_mex.treasure_class())), of_mex.treasure),
     "MEXMG": (lambda: every.MEXMG(of_mex.mg_trap_class()), of_mex.mg_trap),
     "GroupwiseRegression": (every.GroupwiseRegression, lambda: of_groupwise.sign_flip(T=300)),
     "GroupwisePaths": (every.GroupwisePaths, lambda: of_groupwise.paths(T=300)),
-    **{name: (getattr(every, name), CLASSES) for name in ("AnhPairs", "BlumLykouris", "GroupwiseFinite", "MinimaxMW")},
+    **{name: (getattr(every, name), classes) for name in ("AnhPairs", "BlumLykouris", "GroupwiseFinite", "MinimaxMW")},
     "SleepingExperts": (every.SleepingExperts, lambda: of_groupwise.rnd(T=300)),
 }  # fmt: skip
 NAMES = sorted(key.partition(".")[2] for key in _algorithms())

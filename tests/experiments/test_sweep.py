@@ -255,8 +255,22 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert out.startswith("2 runs done, 2 of them now") and "2 of 2 runs" in err and len(files(tmp_path / "elsewhere")) == 2
     assert main(["collect", str(file)]) == 0 and "2 of 2 runs" in capsys.readouterr().out
     assert (tmp_path / "a.csv").read_text().startswith("algorithm,problem,seed,n,checkpoint,curve,value\n")
+    file.write_text('algorithms = ["UCBVI()"]\nproblems = ["two_state(3)"]\nseeds = 1\nn = 1e9\ntime_limit = 0.1\n')
+    assert main(["sweep", str(file)]) == 1
+    out, err = capsys.readouterr()
+    assert "late: UCBVI() on two_state(horizon=3), seed 0" in out and "1 late" in err
     file.write_text("algorithms = [")
     assert main(["sweep", str(file)]) == 2 and "expected a TOML file" in capsys.readouterr().err
+
+
+def test_the_display_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    run_sweep(toys(algorithms=[Raiser()], problems=[Coin(0.2), Coin()]), tmp_path)
+    told = capsys.readouterr().err
+    assert "6/6" in told and "3 failed" in told and "a second" in told and "\x1b[" in told
 
 
 def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -112,6 +113,12 @@ def test_ctrl_c_twice(backend: str, tmp_path: Path, undisturbed: dict[str, bytes
     assert "stopping" in err
     kept = finished(tmp_path)
     assert run_sweep(SWEEP, tmp_path, jobs=2, quiet=True).computed == 8 - len(kept) and contents(tmp_path) == undisturbed
+
+
+def test_two_processes_share_a_store(tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
+    told = [process.communicate(timeout=60)[0] for process in [start(tmp_path, "threads"), start(tmp_path, "processes")]]
+    computed = [int(re.findall(r"8 runs done, (\d) of them now", out)[0]) for out in told]
+    assert sum(computed) == 8 and min(computed) > 0 and contents(tmp_path) == undisturbed
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
