@@ -431,6 +431,15 @@ def test_nested_calls_of_the_library_are_carried_out(capsys: pytest.CaptureFixtu
     assert "PSRL() on dirichlet_prior(S=2, A=2, H=2," in capsys.readouterr().out
 
 
+def test_certify_takes_requirements_and_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["certify", "GOSPRL(only(ring(), -1, 3))", "ring()", "-n", "1000", "--seeds", "2"]) in (0, 3)
+    assert "GOSPRL(requirement=((0, 0), (0, 0), (3, 0)))" in capsys.readouterr().out
+    assert main(["certify", "GOSPRL(Modest(1.5))", "ring()", "-n", "10000", "--seeds", "2", "--theorem", "modest"]) == 0
+    assert "MODEST (model estimation)" in capsys.readouterr().out
+    assert main(["certify", "GOSPRL(Treasure())", "ring()", "-n", "10000", "--seeds", "2", "--theorem", "modest"]) == 4
+    assert "the requirement is Modest" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("coins")
 def test_an_ambiguous_name_is_listed(house: Path, capsys: pytest.CaptureFixture[str]):
     (house / "envs_synthetic" / "tokens.py").write_text("from theoryrl.algorithms.coins import Coin\ndef coin() -> Coin: ...\n", "utf-8")

@@ -179,13 +179,25 @@ def _algorithms() -> dict[str, Any]:
     return _public("theoryrl.algorithms", lambda value: inspect.isclass(value) and issubclass(value, Algorithm) and not inspect.isabstract(value))
 
 
+def _rules() -> dict[str, Any]:
+    """Return the rules by which GOSPRL can be asked for samples."""
+    from theoryrl.algorithms.gosprl.rules import PairingRule
+
+    return _public("theoryrl.algorithms", lambda value: inspect.isclass(value) and issubclass(value, PairingRule) and not inspect.isabstract(value))
+
+
 def _made(*kinds: str) -> dict[str, Any]:
     """Return the public functions of envs_synthetic that are annotated to return one of these kinds of thing."""
     return _public("envs_synthetic", lambda value: _kind(value) in kinds)
 
 
 def _kind(function: Any) -> str | None:
-    """Return what a function is annotated to make: an "instance" (a Problem), a "prior" (from a seed to one), "hypotheses" (a class of them), or None."""
+    """Return what a function is annotated to make: an "instance" (a Problem), a "prior" (from a seed to one), "hypotheses" (a class of them), or None.
+
+    An array that is made for a `problem` is a "requirement".
+    """
+    import numpy as np
+
     from theoryrl.problems import ModelClass, Problem, ValueClass
 
     if not inspect.isfunction(function):
@@ -200,6 +212,8 @@ def _kind(function: Any) -> str | None:
         kind = get_args(kind)[1]
     if not inspect.isclass(kind):
         return None
+    if issubclass(kind, np.ndarray) and "problem" in inspect.signature(function).parameters:
+        return "requirement"
     if issubclass(kind, Problem):
         return "prior" if prior else "instance"
     return "hypotheses" if issubclass(kind, (ModelClass, ValueClass)) and not prior else None
@@ -219,7 +233,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
     rows = [(*key.split("."), "algorithm", _first_line(value)) for key, value in _algorithms().items()]
     rows += [(t.paper, t.id, "theorem", f"{t.title}, about {t.algorithm.__name__}") for t in _theorems()]
-    for kind in ("instance", "prior", "hypotheses"):
+    rows += [(*key.split("."), "rule", _first_line(value)) for key, value in _rules().items()]
+    for kind in ("instance", "prior", "hypotheses", "requirement"):
         rows += [(*(key + _parameters(value)).split(".", 1), kind, _first_line(value)) for key, value in _made(kind).items()]
     rows.sort(key=lambda row: row[0])
     console = Console(markup=False, highlight=False, emoji=False)
@@ -490,7 +505,7 @@ def _number(text: str) -> int | float | str:
 
 
 def _built(argument: str, text: str, known: Mapping[str, Any]) -> Any:
-    """Evaluate `text`, a call of one of the names in `known`; its arguments are literals, or calls of any algorithm, instance, prior or class of hypotheses."""
+    """Evaluate `text`, a call of one of the names in `known`; its arguments are literals, or calls of anything that `theoryrl list` shows but theorems."""
     try:
         call = ast.parse(text.strip(), mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, (ast.Name, ast.Attribute)) or any(keyword.arg is None for keyword in call.keywords):
@@ -507,7 +522,7 @@ def _built(argument: str, text: str, known: Mapping[str, Any]) -> Any:
     except TypeError as error:
         raise BadInput(f"{argument}: expected {name}{_parameters(target)}, got {text!r}: {error}") from None
     if any(isinstance(value, ast.Call) for value in (*positional, *keywords.values())):
-        inner = _algorithms() | _made("instance", "prior", "hypotheses")
+        inner = _algorithms() | _rules() | _made("instance", "prior", "hypotheses", "requirement")
 
         def built(value: Any) -> Any:
             return _built(argument, ast.unparse(value), inner) if isinstance(value, ast.Call) else value
