@@ -35,8 +35,7 @@ from theoryrl.algorithms.gosprl import (
 )
 from theoryrl.complexity import collection_time_lower_bound, uniform_collection_time
 from theoryrl.experiments.plots import ACCENT, BOUND, MUTED, OKABE_ITO, TRIVIAL
-from theoryrl.planning.goal_times import goal_times
-from theoryrl.planning.shortest_path import policy_costs, shortest_path
+from theoryrl.planning.shortest_path import goal_times, policy_costs, shortest_path
 from theoryrl.problems import ContinuingMDP
 from theoryrl.testing.world import world
 

@@ -13,7 +13,7 @@ from scipy.optimize import linprog
 from envs_synthetic.baselines import river_swim_continuing
 from envs_synthetic.gosprl import far_goal, four_rooms, lock_chain, only, ring, shortcut, two, uniform_demand
 from theoryrl.complexity import collection_time_lower_bound, known_model_collection_time, uniform_collection_is_exact, uniform_collection_time
-from theoryrl.planning.goal_times import goal_times
+from theoryrl.planning.shortest_path import goal_times
 from theoryrl.problems import ContinuingMDP
 
 RIVER = river_swim_continuing(6, "gosprl")

@@ -22,7 +22,7 @@ from theoryrl.algorithms import MEX, PSRL, UCBVI, CascadingVI, DoublingMEX, Run
 from theoryrl.cli import main
 from theoryrl.experiments import backends, cache, execute
 from theoryrl.experiments.backends import run_sweep
-from theoryrl.experiments.fingerprint import code_version
+from theoryrl.experiments.fingerprint import checkout, code_version
 from theoryrl.experiments.sweep import BadSweep, Sweep, read_sweep
 
 
@@ -66,7 +66,8 @@ def test_a_prior_draws_an_instance_for_each_seed(tmp_path: Path) -> None:
 def test_what_lies_beside_a_run(tmp_path: Path) -> None:
     run_sweep(toys(), tmp_path, quiet=True)
     about = json.loads(next(iter(files(tmp_path, "json").values())))
-    assert about["n"] == 500 and about["seconds"] >= 0 and about["host"] and about["commit"] == backends._commit()
+    commit, modified = checkout(Path(backends.__file__).parent)
+    assert about["n"] == 500 and about["seconds"] >= 0 and about["host"] and about["commit"] == f"{commit or ''}{'-dirty' * modified}"
     assert not files(tmp_path, "part") and not files(tmp_path, "claim")
 
 

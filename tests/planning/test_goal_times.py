@@ -7,7 +7,7 @@ import pytest
 
 from envs_synthetic.baselines import river_swim_continuing
 from envs_synthetic.gosprl import four_rooms, garnet_continuing, lock_chain, shortcut
-from theoryrl.planning.goal_times import goal_times
+from theoryrl.planning.shortest_path import goal_times
 
 
 def test_goal_times() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from theoryrl.experiments.report import checkout  # before any session inside this process, which forgets what it imports
+from theoryrl.experiments.fingerprint import checkout  # before any session inside this process, which forgets what it imports
 from theoryrl.proofs import statistics
 
 pytest_plugins = ["pytester"]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from theoryrl import validate
-from theoryrl.planning.goal_times import goal_times
+from theoryrl.planning.shortest_path import goal_times
 from theoryrl.problems.continuing import ContinuingMDP
 
 MOST_DEMANDS = 20_000
@@ -142,8 +142,7 @@ def _checked(problem: ContinuingMDP, b: Any) -> np.ndarray:
         demand: np.ndarray = np.full(shape, validate.integer("b", b, 0, MOST_SAMPLES))
     else:
         demand = validate.integer_array("b", b, shape, 0, MOST_SAMPLES)
-    if problem.cut is not None:
-        raise ValueError("problem: expected a communicating MDP, but from state {} no policy surely reaches state {}".format(*problem.cut))
+    problem.require_communicating("a time of collection")
     return demand
 
 

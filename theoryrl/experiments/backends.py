@@ -9,7 +9,6 @@ import importlib
 import os
 import secrets
 import signal
-import subprocess
 import threading
 import time
 import warnings
@@ -23,6 +22,7 @@ from theoryrl import validate
 from theoryrl.experiments.cache import Store, Task, Unwritable, Witness
 from theoryrl.experiments.display import Display
 from theoryrl.experiments.execute import OVERSTAY, Outcome, carry_out, overstayed
+from theoryrl.experiments.fingerprint import checkout
 from theoryrl.experiments.sweep import Sweep
 
 Outcomes = Generator[Outcome, None, None]
@@ -130,11 +130,15 @@ class _Sweeper:
         self.notices: list[str] = []
         self.under_way: dict[str, float] = {}
         self.told: set[str] = set()
+        commit, modified = checkout(Path(__file__).parent)
+        self.commit = f"{commit or ''}{'-dirty' * modified}"
+        self.stopping = False
+        self.witness = Witness(store.folder)
 
     def run(self, began: float) -> Report:
         with self.display, self._interruptible():
             left = self._look()
-            while left and not self.stop.exists():
+            while left and not self.stopping:
                 with contextlib.closing(self._attempts(left)) as attempts:
                     for outcome in attempts:
                         self._take(outcome)
@@ -179,7 +183,7 @@ class _Sweeper:
             self.computed += 1
         if outcome.state in ("failed", "late"):
             self._notice(f"{outcome.state}: {task}: {(outcome.text.strip().splitlines() or [''])[-1]}")
-        if outcome.state == "unwritable" and not self.stop.exists():
+        if outcome.state == "unwritable" and not self.stopping:
             self._notice(f"{outcome.text}; {task} is lost, finished runs are kept, and the sweep stops")
             self._ask_to_stop()
         if outcome.state != "elsewhere":
@@ -189,12 +193,11 @@ class _Sweeper:
 
     def _wait(self, left: Sequence[Task]) -> None:
         """Wait until one of the tasks claimed elsewhere is done, or its claim is dead."""
-        witness = self.witness = getattr(self, "witness", None) or Witness(self.store.folder)
-        while not self.stop.exists():
+        while not self.stopping:
             free = False
             for task in left:
                 claim = self.store.claimed(task)
-                if claim is not None and witness.dead(claim, task.key):
+                if claim is not None and self.witness.dead(claim, task.key):
                     self.store.take_over(task, claim)
                     self._notice(f"a dead claim was taken over: {task}, by process {claim.get('pid', '?')} on {claim.get('host', '?')}")
                     claim = None
@@ -224,16 +227,14 @@ class _Sweeper:
             signal.signal(signal.SIGINT, before)
 
     def _ask_to_stop(self) -> None:
-        try:
+        self.stopping = True
+        with contextlib.suppress(OSError):  # a disk that is full to the last inode: what runs is not asked, but nothing new is begun
             self.stop.touch()
-        except OSError:  # a disk that is full to the last inode: what runs is not asked, but nothing new is begun
-            self.stopping = True
 
     # Backends: each yields the outcomes of the tasks that it could attempt.
 
     def _attempts(self, tasks: Sequence[Task]) -> Outcomes:
-        limit, commit = self.sweep.time_limit, _commit()
-        attempt = functools.partial(carry_out, folder=self.store.folder, stop=self.stop, time_limit=limit, commit=commit)
+        attempt = functools.partial(carry_out, folder=self.store.folder, stop=self.stop, time_limit=self.sweep.time_limit, commit=self.commit)
         if self.backend == "threads":
             return self._in_threads(tasks, functools.partial(attempt, deadly=False, beat=self._beat))
         if self.backend == "processes":
@@ -266,7 +267,7 @@ class _Sweeper:
 
     def _in_processes(self, tasks: Sequence[Task], attempt: Callable[[Task], Outcome]) -> Outcomes:
         left = {task.key: task for task in tasks}
-        while left and not self.stop.exists():
+        while left and not self.stopping:
             try:
                 for outcome in _parallel(list(left.values()), attempt, self.jobs, "loky"):
                     del left[outcome.key]
@@ -309,7 +310,7 @@ class _Sweeper:
                     yield future.result()
                 elif lost := self._after_a_loss([task]):
                     yield lost[0]
-                elif not self.stop.exists():
+                elif not self.stopping:
                     again = client.submit(attempt, task, key=f"{task.key}-{secrets.token_hex(4)}", pure=False)
                     left[again] = task
                     completed.add(again)
@@ -341,14 +342,3 @@ def _ignoring_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@functools.cache
-def _commit() -> str:
-    """Return the commit of the checkout that theoryrl lies in, "" without one."""
-    try:
-        command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()

@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,3 +125,14 @@ def _file(name: str) -> Path | None:
 def _source(name: str) -> bytes:
     file = _file(name)
     return b"" if file is None else file.read_bytes()
+
+
+def checkout(folder: Path) -> tuple[str | None, bool]:
+    """Return Git's HEAD, and whether tracked files have changed since; None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None, False
+    head = done.stdout.strip()
+    return head.removesuffix("-dirty"), head.endswith("-dirty")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 import json
 import math
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from theoryrl.experiments import page as pages
 from theoryrl.experiments.article import VERDICTS, Record, article, vacuity, verdict_badge
+from theoryrl.experiments.fingerprint import checkout
 from theoryrl.experiments.page import Cell, alarm, badge, code, table
 from theoryrl.experiments.wording import natural, number, readable
 from theoryrl.proofs import statistics
@@ -125,17 +125,6 @@ def certificate_report(certificate: Certificate) -> Record:
         [record], [], level=statistics.LEVEL, statistical_checks=certificate.statistical_checks, commit=commit, modified=modified,
         interrupted=certificate.interrupted,
     )  # fmt: skip
-
-
-def checkout(folder: Path) -> tuple[str | None, bool]:
-    """Return Git's HEAD, and whether tracked files have changed since; None outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None, False
-    head = done.stdout.strip()
-    return head.removesuffix("-dirty"), head.endswith("-dirty")
 
 
 def write(path: Path, report: Record, title: str = "Regret report") -> None:

@@ -84,7 +84,22 @@ def shortest_path(P: Any, costs: Any, goal: int) -> ShortestPath:
     if len(free):
         s, a = free[0]
         raise ValueError(f"costs[{s}, {a}]: expected a number above 0, got {costs[s, a]}")
-    return _solve(goal, P, costs)
+    return _solve(np.arange(len(P)) == goal, P, costs)
+
+
+def goal_times(P: np.ndarray, goal: np.ndarray) -> ShortestPath:
+    """Return the least expected times to a set of goals, and a policy that attains them: the first of the best actions, up to 1e-9 of the times.
+
+    Parameters
+    ----------
+    P : (S, A, S) array
+        Laws of the next state, not checked.
+    goal : (S,) bool array
+        At least one is True; there the times are 0, and so is the policy.
+    """
+    times = _solve(goal, P, np.ones(P.shape[:2])).values
+    Q = 1 + P @ times
+    return ShortestPath(times, np.where(goal, 0, (Q <= Q.min(axis=1, keepdims=True) * (1 + 1e-9)).argmax(axis=1)))
 
 
 def policy_costs(P: Any, costs: Any, policy: Any, goal: int) -> np.ndarray:
@@ -107,7 +122,7 @@ def policy_costs(P: Any, costs: Any, policy: Any, goal: int) -> np.ndarray:
     goal = validate.integer("goal", goal, 0, S - 1)
     policy = validate.integer_array("policy", policy, (S,), 0, A - 1)
     chain, cost = P[np.arange(S), policy], costs[np.arange(S), policy]
-    reaches = _reach(goal, chain[:, None] > 0)[1]
+    reaches = _reach(np.arange(S) == goal, chain[:, None] > 0)[1]
     values = np.where(reaches, 0, math.inf)
     inside = np.flatnonzero(reaches & (np.arange(S) != goal))
     values[inside] = np.linalg.solve(np.eye(len(inside)) - chain[np.ix_(inside, inside)], cost[inside])
@@ -123,17 +138,17 @@ def _checked(P: Any, costs: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _times_to(goal: int, P: np.ndarray) -> np.ndarray:
     """Return the column of `goal`, (S,)."""
-    return _solve(goal, P, np.ones(P.shape[:2])).values
+    return _solve(np.arange(len(P)) == goal, P, np.ones(P.shape[:2])).values
 
 
-def _solve(goal: int, P: np.ndarray, costs: np.ndarray) -> ShortestPath:
-    """Return the least costs to `goal` and a policy that attains them."""
+def _solve(goal: np.ndarray, P: np.ndarray, costs: np.ndarray) -> ShortestPath:
+    """Return the least costs to the states in `goal`, (S,) bool, and a policy that attains them."""
     start, reaches, allowed = _reach(goal, P > 0)
     values = np.where(reaches, 0, math.inf)
-    inside = np.flatnonzero(reaches & (np.arange(len(P)) != goal))
+    inside = np.flatnonzero(reaches & ~goal)
     if not len(inside):
         return ShortestPath(values, start)
-    rows, cost, each = P[inside][:, :, inside], costs[inside], np.arange(len(inside))  # the goal has value 0, and nothing else is ever entered
+    rows, cost, each = P[inside][:, :, inside], costs[inside], np.arange(len(inside))  # goals have value 0, and nothing else is ever entered
     policy, best, best_policy = start[inside], np.full(len(inside), math.inf), start[inside]
     while True:
         found = np.linalg.solve(np.eye(len(inside)) - rows[each, policy], cost[each, policy])
@@ -145,8 +160,8 @@ def _solve(goal: int, P: np.ndarray, costs: np.ndarray) -> ShortestPath:
         policy = np.where(Q.min(axis=1) < Q[each, policy], Q.argmin(axis=1), policy)
 
 
-def _reach(goal: int, support: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a policy that reaches `goal` with probability one wherever any does, these states, and what may be done there.
+def _reach(goal: np.ndarray, support: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a policy that reaches the states in `goal`, (S,) bool, with probability one wherever any does, these states, and what may be done there.
 
     Parameters
     ----------
@@ -165,8 +180,8 @@ def _reach(goal: int, support: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     while True:
         allowed: np.ndarray = ~np.any(support[:, :, ~reaches], axis=2)
         policy = np.zeros(S, np.int64)
-        near: np.ndarray = np.arange(S) == goal
-        while True:  # near: the goal can be reached, with some probability, without leaving `reaches`
+        near = goal.copy()
+        while True:  # near: a goal can be reached, with some probability, without leaving `reaches`
             closer = allowed & support[:, :, near].any(axis=2)
             new = closer.any(axis=1) & ~near
             if not new.any():

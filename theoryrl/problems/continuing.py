@@ -10,7 +10,7 @@ import numpy as np
 
 from theoryrl import validate
 from theoryrl.planning.average_reward import AverageReward, average_reward
-from theoryrl.planning.shortest_path import diameter, hitting_times
+from theoryrl.planning.shortest_path import hitting_times
 from theoryrl.problems.problem import Problem, cumulative_rows, frozen
 
 
@@ -99,8 +99,18 @@ class ContinuingMDP(Problem):
     @cached_property
     def cut(self) -> tuple[int, int] | None:
         """A pair of states (from, to) with an infinite expected time, or None if the MDP is communicating."""
-        value, pair = diameter(self.transition)
-        return None if np.isfinite(value) else pair
+        s, g = np.unravel_index(np.argmax(self.hitting_times), self.hitting_times.shape)
+        return None if np.isfinite(self.hitting_times[s, g]) else (int(s), int(g))
+
+    @property
+    def cut_witness(self) -> str:
+        """What `cut` says in words, "" if the MDP is communicating."""
+        return "" if self.cut is None else "from state {} no policy surely reaches state {}".format(*self.cut)
+
+    def require_communicating(self, who: str) -> None:
+        """Raise a ValueError that names `who` needs it, unless the MDP is communicating."""
+        if self.cut is not None:
+            raise ValueError(f"problem: {who} needs a communicating MDP, but {self.cut_witness}")
 
     @cached_property
     def next_first(self) -> np.ndarray:
@@ -157,6 +167,6 @@ class ContinuingMDP(Problem):
 
     def _solved(self, sign: int) -> AverageReward:
         if self.cut is not None:
-            raise ValueError("transition: not communicating, so there is no single gain: from state {} no policy surely reaches state {}".format(*self.cut))
+            raise ValueError(f"transition: not communicating, so there is no single gain: {self.cut_witness}")
         gain, bias, policy = average_reward(self.transition, sign * self.reward)  # type: ignore[operator]
         return AverageReward(gain, frozen(bias), frozen(policy))

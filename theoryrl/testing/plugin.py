@@ -171,10 +171,11 @@ class Session:
         if self.is_worker or exitstatus == pytest.ExitCode.USAGE_ERROR or not something:
             return
         from theoryrl.experiments import report
+        from theoryrl.experiments.fingerprint import checkout
         from theoryrl.proofs import statistics
 
         checks = sum(self._recorded(CHECKS))
-        commit, modified = report.checkout(self.config.rootpath)
+        commit, modified = checkout(self.config.rootpath)
         self.report = report.make_report(
             self._recorded(THEOREM), self._recorded(MUTANT), level=statistics.LEVEL, statistical_checks=checks, commit=commit, modified=modified,
             seed_offset=self.seed, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED, failed=self.failed,

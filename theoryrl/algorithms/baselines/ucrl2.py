@@ -247,8 +247,7 @@ class UCRL2(Algorithm):
         """Return the state before the first step."""
         if not isinstance(problem, ContinuingMDP):
             raise TypeError(f"problem: expected a ContinuingMDP, got {type(problem).__name__}")
-        if problem.cut is not None:
-            raise ValueError("problem: UCRL2 needs a communicating MDP, but from state {} no policy surely reaches state {}".format(*problem.cut))
+        problem.require_communicating("UCRL2")
         S, rows, outcomes = problem.n_states, problem.n_states * problem.n_actions, problem.outcomes.following.shape
         counts = Counts(
             visits=np.zeros(rows, np.int64), next_visits=np.zeros((rows, S), np.int64), reward_totals=np.zeros(rows),

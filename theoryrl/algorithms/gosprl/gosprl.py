@@ -245,8 +245,7 @@ class GOSPRL(Algorithm):
         """Return the state before the first step."""
         if not isinstance(problem, ContinuingMDP):
             raise TypeError(f"problem: expected a ContinuingMDP, got {type(problem).__name__}")
-        if problem.cut is not None:
-            raise ValueError("problem: GOSPRL needs a communicating MDP, but from state {} no policy surely reaches state {}".format(*problem.cut))
+        problem.require_communicating("GOSPRL")
         S, pairs, levels = problem.n_states, problem.n_states * problem.n_actions, requirements.levels(self.requirement, problem)
         reached = (levels <= 0).sum(axis=0)
         counts = Counts(

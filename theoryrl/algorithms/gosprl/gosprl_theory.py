@@ -195,8 +195,7 @@ def collection_theory(problem: ContinuingMDP, requirement: Any, delta: float, co
     ValueError
         If the MDP is not communicating.
     """
-    if problem.cut is not None:
-        raise ValueError("problem: the bound needs a communicating MDP, but from state {} no policy surely reaches state {}".format(*problem.cut))
+    problem.require_communicating("the bound")
     b = None if requirement is None else requirements.fixed_demand(requirement, problem)
     theory = Theory(problem.n_states, problem.n_actions, problem.diameters, delta, precision, b, ())
     kinds = ("l1", "bernstein") if confidence == "both" else (confidence,)

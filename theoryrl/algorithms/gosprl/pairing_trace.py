@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theoryrl.algorithms.gosprl.rules import PairingRule
+from theoryrl.estimation.transitions import entry_variance_deviation
 from theoryrl.problems.continuing import ContinuingMDP
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def measure(algorithm: GOSPRL, problem: ContinuingMDP, state: Any) -> dict[str, 
 
     `first_samples` (S, A, S): transition counts of the first samples of each pair, as many as are demanded.
     `l1_errors` (L,): the largest L1 distance of the estimates from the true laws that pairs had at each level of the rule; `entry_errors` (L,):
-    the largest x that Bernstein's inequality for each entry needs (`entry_deviations`); -1 where no pair has been there.
+    the largest x that Bernstein's inequality for each entry needs (`entry_variance_deviation`); -1 where no pair has been there.
     `foreign_samples`: by how much a count of the first samples exceeds what the trace saw, or how many of them are missing: 0.
     """
     if not isinstance(algorithm.requirement, PairingRule):
@@ -30,18 +31,7 @@ def measure(algorithm: GOSPRL, problem: ContinuingMDP, state: Any) -> dict[str, 
         there = np.flatnonzero(state["reached"] > level)
         N, n = state["snapshots"][level, there], levels[level, there][:, None]
         l1[level] = np.abs(N / n - laws[there]).sum(axis=1).max()
-        entries[level] = entry_deviations(n, N, laws[there]).max()
+        entries[level] = max(entry_variance_deviation(levels[level, row], counts, laws[row]) for row, counts in zip(there, N, strict=True))
     wanted = np.minimum(state["true_visits"], state["demand"])
     foreign = max((first - state["true_next"]).max(), np.abs(first.sum(axis=1) - wanted).max())
     return {"first_samples": first.reshape(S, -1, S), "l1_errors": l1, "entry_errors": entries, "foreign_samples": foreign}
-
-
-def entry_deviations(n: Any, N: np.ndarray, p: np.ndarray) -> np.ndarray:
-    r"""Return, for each entry, the smallest x >= 0 with :math:`|N / n - p| \le \sqrt{2 p (1 - p) x / n} + \frac{x}{3n}`.
-
-    `estimation.transitions.entry_variance_deviation` for whole arrays.
-    """
-    error, spread = np.abs(N - n * p), 2 * n * p * (1 - p)
-    below = np.sqrt(spread) + np.sqrt(spread + 4 * error / 3)
-    root = np.divide(2 * error, below, out=np.zeros(np.broadcast_shapes(error.shape, spread.shape)), where=error > 0)
-    return root**2

@@ -15,7 +15,7 @@ from theoryrl import validate
 from theoryrl.algorithms.gosprl import requirements
 from theoryrl.algorithms.run import Algorithm, State, Trace
 from theoryrl.jit import kernel
-from theoryrl.planning.goal_times import goal_times
+from theoryrl.planning.shortest_path import goal_times
 from theoryrl.problems.continuing import ContinuingMDP
 
 CLOCK, PLACE, PLANS, LEFT, HIT, UNMET = range(6)
@@ -78,11 +78,9 @@ class Walker(Algorithm):
 
     def start(self, problem: ContinuingMDP, n: int, rng: np.random.Generator) -> State:
         """Return the state before the first step."""
-        name = type(self).__name__
         if not isinstance(problem, ContinuingMDP):
             raise TypeError(f"problem: expected a ContinuingMDP, got {type(problem).__name__}")
-        if problem.cut is not None:
-            raise ValueError("problem: {} needs a communicating MDP, but from state {} no policy surely reaches state {}".format(name, *problem.cut))
+        problem.require_communicating(type(self).__name__)
         S, pairs = problem.n_states, problem.n_states * problem.n_actions
         counts = {"transitions": np.zeros((pairs, S), np.int64), "visits": np.zeros(pairs, np.int64), "limit": np.full(pairs, NEVER)}
         return counts | {"policy": np.full(S, -1), "progress": np.array([0, problem.start, 0, 0, 0, -1]), "rng": rng}

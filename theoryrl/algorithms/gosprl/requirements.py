@@ -66,12 +66,11 @@ def fixed_demand(requirement: Any, problem: ContinuingMDP) -> np.ndarray:
         If it is a rule, does not fit the problem, or has entries out of range.
     """
     shape = (problem.n_states, problem.n_actions)
-    parsed = parse(requirement)
-    if isinstance(parsed, int):
-        return np.full(shape, parsed, np.int64)
-    if not isinstance(parsed, tuple):
+    if isinstance(requirement, Rule) or callable(requirement):
         raise TypeError(f"requirement: expected a number or an (S, A) array, got the rule {requirement!r}")
-    return np.array(validate.integer_array("requirement", parsed, shape, 0, MOST))
+    if validate.dimensions("requirement", requirement) == 0:
+        return np.full(shape, validate.integer("requirement", requirement, 0, MOST), np.int64)
+    return np.array(validate.integer_array("requirement", requirement, shape, 0, MOST))
 
 
 def demanded(requirement: Requirement, N: np.ndarray) -> np.ndarray:

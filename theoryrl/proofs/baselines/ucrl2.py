@@ -63,7 +63,7 @@ def ucrl2_printed_bound(problem: ContinuingMDP, n: Any, delta: float = 0.05) -> 
 
 
 def _assumptions(algorithm: UCRL2, problem: ContinuingMDP, n: int) -> list[Assumption]:
-    witness = "" if problem.cut is None else "from state {} no policy surely reaches state {}".format(*problem.cut)
+    witness = problem.cut_witness
     return [Assumption("the MDP is communicating", not witness, witness)]
 
 

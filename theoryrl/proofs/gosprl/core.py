@@ -32,7 +32,7 @@ DEGENERATE = "nothing is to be travelled"
 
 
 def _assumptions(algorithm: GOSPRL, problem: ContinuingMDP, n: int) -> list[Assumption]:
-    witness = "" if problem.cut is None else "from state {} no policy surely reaches state {}".format(*problem.cut)
+    witness = problem.cut_witness
     scaled = "" if algorithm.scale == 1 else f"scale={algorithm.scale:g}"
     return [Assumption("the MDP is communicating", not witness, witness), Assumption("the confidence radii are the theorem's", not scaled, scaled)]
 

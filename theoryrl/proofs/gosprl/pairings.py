@@ -68,13 +68,8 @@ def pairing_time_bound(algorithm: GOSPRL, problem: ContinuingMDP) -> float:
     rule = algorithm.requirement
     if not isinstance(rule, PairingRule):
         raise TypeError(f"algorithm: expected GOSPRL with a rule of the library, got {algorithm}")
-    _refuse_cut(problem)
+    problem.require_communicating("the bound")
     return collection_theory(problem, rule.most(problem), algorithm.delta, algorithm.confidence, algorithm.precision).time_bound
-
-
-def _refuse_cut(problem: ContinuingMDP) -> None:
-    if problem.cut is not None:
-        raise ValueError("problem: the bound needs a communicating MDP, but from state {} no policy surely reaches state {}".format(*problem.cut))
 
 
 class Drawn(NamedTuple):
@@ -261,7 +256,7 @@ def _pairing(
     def assumptions(algorithm: Any, problem: ContinuingMDP, n: int) -> list[Assumption]:
         asked = algorithm.requirement
         fits = isinstance(asked, rule)
-        witness = "" if problem.cut is None else "from state {} no policy surely reaches state {}".format(*problem.cut)
+        witness = problem.cut_witness
         found = [Assumption(f"the requirement is {rule.__name__}", fits, "" if fits else f"it is {asked!r}")]
         found += [Assumption("the MDP is communicating", not witness, witness)]
         return found + (assume(asked, problem) if fits and not witness else [])
